@@ -1,0 +1,87 @@
+//===- MatmulKernel.h - Functions for ternary matmuls --------*- C++ -*--===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every packed `tern.matmul` becomes a call of a function
+// `tern_matmul_<strategy>_<packing>_<M>x<K>`, one per shape. This file has the
+// loops that all packings of 64-byte blocks share; what happens to a block is a
+// strategy's business, and a target adds its own by implementing
+// `BlockStrategy`.
+//
+// A block is 64 bytes of weights: one tile of 16 rows x 4 bytes ("tile"
+// packings) or 64 bytes of one row ("row" packings). Each byte holds several
+// digits; the activations that belong to digit d lie digitStride columns apart.
+// In a tile, 4 activations are broadcast to the 16 rows, so that each i32 lane
+// of a byte dot product is one row.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_CONVERSION_MATMULKERNEL_H
+#define TERNAC_CONVERSION_MATMULKERNEL_H
+
+#include "ternac/Conversion/VectorBuilder.h"
+#include "ternac/Packing/Layout.h"
+
+namespace ternac {
+
+/// Bytes of a block and i32 lanes of an accumulator.
+inline constexpr int64_t kBlockBytes = 64;
+inline constexpr int64_t kBlockLanes = 16;
+
+/// How the blocks of a row or tile are multiplied and summed.
+class BlockStrategy {
+public:
+  virtual ~BlockStrategy() = default;
+
+  /// The word in the kernel's name.
+  virtual llvm::StringRef name() const = 0;
+  /// True if the sums are of codes 0, 1, 2: the sum of q is then subtracted.
+  virtual bool unsignedCodes() const = 0;
+  /// Superblocks after which `flush` must be called, or 0 for never.
+  virtual int64_t superblocksPerFlush(const packing::Layout &layout) const = 0;
+  /// Accumulators of one token that are carried through the blocks, zero.
+  virtual llvm::SmallVector<mlir::Value>
+  zero(VectorBuilder &v, const packing::Layout &layout) const = 0;
+  /// Adds one block: `weights` is vector<64xi8>; `activations(token, digit)`
+  /// gives vector<64xi8>; `sums[token]` are that token's accumulators.
+  virtual void accumulate(
+      VectorBuilder &v, const packing::Layout &layout, mlir::Value weights,
+      llvm::function_ref<mlir::Value(int64_t token, int64_t digit)> activations,
+      llvm::MutableArrayRef<llvm::SmallVector<mlir::Value>> sums) const = 0;
+  /// The sum of the accumulators, per i32 lane: vector<16xi32>.
+  virtual mlir::Value flush(VectorBuilder &v, const packing::Layout &layout,
+                            llvm::ArrayRef<mlir::Value> sums) const = 0;
+};
+
+/// Additions and subtractions only.
+const BlockStrategy &addSubStrategy();
+
+/// Replaces `op`, a packed matmul in buffer form, by this thread's share of a
+/// call of its kernel, which is created if the module does not have it yet.
+/// Fails with a diagnostic on layouts that do not have 64-byte blocks.
+llvm::LogicalResult lowerToKernel(tern::MatmulOp op, VectorBuilder &v,
+                                  const BlockStrategy &strategy);
+
+/// The same for the definition: scalar loops over unpacked trits.
+llvm::LogicalResult lowerToReferenceKernel(tern::MatmulOp op, VectorBuilder &v);
+
+/// Masks of the bytes of a block whose digit is 2 (+1) and 0 (-1), by digit.
+struct DigitMasks {
+  mlir::Value plus, minus;
+};
+llvm::SmallVector<DigitMasks> decodeMasks(VectorBuilder &v,
+                                          const packing::Layout &layout,
+                                          mlir::Value weights);
+/// The digits of a block as bytes 0, 1, 2; with `shifted`, two-bit digits stay
+/// in their place: digit d is 4^d times the code.
+llvm::SmallVector<mlir::Value> decodeCodes(VectorBuilder &v,
+                                           const packing::Layout &layout,
+                                           mlir::Value weights,
+                                           bool shifted = false);
+
+} // namespace ternac
+
+#endif // TERNAC_CONVERSION_MATMULKERNEL_H

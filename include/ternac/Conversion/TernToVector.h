@@ -1,0 +1,26 @@
+//===- TernToVector.h - What a target's own lowering shares with the generic one --*- C++ -*--===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_CONVERSION_TERNTOVECTOR_H
+#define TERNAC_CONVERSION_TERNTOVECTOR_H
+
+#include "ternac/Conversion/VectorBuilder.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace ternac {
+
+/// The options that the capabilities of the module's `tern.target` give.
+VectorOptions vectorOptions(mlir::ModuleOp module, int64_t lanes);
+
+/// The argument of type !tern.environment, or null.
+mlir::Value environmentOf(mlir::func::FuncOp func);
+
+} // namespace ternac
+
+#endif // TERNAC_CONVERSION_TERNTOVECTOR_H

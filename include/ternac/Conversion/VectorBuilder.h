@@ -1,0 +1,121 @@
+//===- VectorBuilder.h - Loops and arithmetic over vectors of rows --*- C++ -*--===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the lowerings of row ops share: loops over columns with a static tail,
+// conversions, a deterministic reduction tree and exp. Everything is exact
+// about its order of operations: no reassociation, no contraction, FMA where it
+// is written and the target has it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_CONVERSION_VECTORBUILDER_H
+#define TERNAC_CONVERSION_VECTORBUILDER_H
+
+#include "ternac/Dialect/Tern/IR/Tern.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace ternac {
+
+/// What a lowering may assume of the target.
+struct VectorOptions {
+  int64_t lanes = 16;
+  bool fma = false;
+  bool f16Convert = false;
+};
+
+class VectorBuilder {
+public:
+  VectorBuilder(mlir::ImplicitLocOpBuilder &builder, mlir::Value environment,
+                VectorOptions options)
+      : b(builder), environment(environment), options(options) {}
+
+  mlir::ImplicitLocOpBuilder &b;
+  const mlir::Value environment;
+  const VectorOptions options;
+
+  // Constants and index arithmetic.
+  mlir::Value index(int64_t value);
+  mlir::Value add(mlir::Value a, mlir::Value c);
+  mlir::Value mul(mlir::Value a, mlir::Value c);
+  mlir::Value f32(double value);
+  /// `value` in every lane of a vector of `width` f32.
+  mlir::Value splat(double value, int64_t width);
+  mlir::Value splatI32(int32_t value, int64_t width);
+  mlir::Value broadcast(mlir::Value scalar, int64_t width);
+  /// A value of an i32 memref as an index.
+  mlir::Value loadIndex(mlir::Value memref, mlir::ValueRange indices);
+
+  // Loops.
+  using Body = llvm::function_ref<void(mlir::Value)>;
+  using CarriedBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::Value, mlir::ValueRange)>;
+  void forRange(mlir::Value begin, mlir::Value end, int64_t step, Body body);
+  llvm::SmallVector<mlir::Value> forRange(mlir::Value begin, mlir::Value end,
+                                          int64_t step, mlir::ValueRange init,
+                                          CarriedBody body);
+  /// This thread's rows of [0, count).
+  void forThreadRows(mlir::Value count, Body body);
+  /// All columns [begin, begin + count), `width` at a time: `lanes`, and once
+  /// the rest. `carried` vectors have `lanes` lanes; `body` gets the column and
+  /// the width.
+  llvm::SmallVector<mlir::Value> forColumns(
+      int64_t count, mlir::ValueRange carried,
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(
+          mlir::Value column, int64_t width, mlir::ValueRange carried)>
+          body);
+  void forColumns(int64_t count,
+                  llvm::function_ref<void(mlir::Value column, int64_t width)>
+                      body);
+
+  // Memory.
+  mlir::Value load(mlir::Value memref, mlir::ValueRange indices, int64_t width);
+  /// Loads f32, f16, bf16, i8 or i32 and converts to f32.
+  mlir::Value loadF32(mlir::Value memref, mlir::ValueRange indices,
+                      int64_t width);
+  void store(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices);
+
+  // Arithmetic on vectors (or scalars) of f32.
+  mlir::Value addF(mlir::Value a, mlir::Value c);
+  mlir::Value subF(mlir::Value a, mlir::Value c);
+  mlir::Value mulF(mlir::Value a, mlir::Value c);
+  mlir::Value divF(mlir::Value a, mlir::Value c);
+  /// a * c + d, fused where the target has it.
+  mlir::Value fma(mlir::Value a, mlir::Value c, mlir::Value d);
+  /// a > c ? a : c; c when either is NaN.
+  mlir::Value maxF(mlir::Value a, mlir::Value c);
+  mlir::Value minF(mlir::Value a, mlir::Value c);
+  mlir::Value absF(mlir::Value a);
+  /// Rounds half to even; exact for |a| < 2^22.
+  mlir::Value roundEven(mlir::Value a);
+  /// e^a to about 2 ulp; 0 below -87, e^88 above 88.
+  mlir::Value exp(mlir::Value a);
+  mlir::Value toF32(mlir::Value vector);
+  mlir::Value toElement(mlir::Value vector, mlir::Type element);
+
+  /// Widens to `lanes`, `fill` in the new lanes.
+  mlir::Value widen(mlir::Value vector, mlir::Value fill);
+  /// The same tree for every width that is a power of two.
+  mlir::Value reduceAdd(mlir::Value vector);
+  mlir::Value reduceMax(mlir::Value vector);
+
+  void barrier();
+
+private:
+  mlir::Value f16ToF32(mlir::Value vector);
+  mlir::Value f32ToF16(mlir::Value vector);
+  mlir::Value reduce(mlir::Value vector,
+                     llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>);
+  mlir::Value constantLike(mlir::Value value, double number);
+  mlir::Value constantBitsLike(mlir::Value value, uint32_t bits);
+  mlir::Value bitsOf(mlir::Value value, mlir::Type element);
+};
+
+} // namespace ternac
+
+#endif // TERNAC_CONVERSION_VECTORBUILDER_H

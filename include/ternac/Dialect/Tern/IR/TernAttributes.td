@@ -1,0 +1,335 @@
+//===- TernAttributes.td - Attributes of tern -----------------*- tablegen -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_DIALECT_TERN_IR_TERNATTRIBUTES_TD
+#define TERNAC_DIALECT_TERN_IR_TERNATTRIBUTES_TD
+
+include "ternac/Dialect/Tern/IR/TernDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+
+class Tern_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Tern_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+//===----------------------------------------------------------------------===//
+// Enumerations. The first four have the values of those in
+// ternac/Packing/{Layout,Plan}.h, which know nothing of MLIR.
+//===----------------------------------------------------------------------===//
+
+class Tern_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::ternac::tern";
+  let genSpecializedAttr = 0;
+}
+
+def Tern_Code : Tern_Enum<"Code", "how the trits of a byte are written", [
+  I32EnumAttrCase<"Signed8", 0, "signed8">,
+  I32EnumAttrCase<"TwoBit", 1, "two_bit">,
+  I32EnumAttrCase<"Base3", 2, "base3">]>;
+
+def Tern_Encoding : Tern_Enum<"Encoding", "how a checkpoint stores a tensor", [
+  I32EnumAttrCase<"F32", 0, "f32">,
+  I32EnumAttrCase<"F16", 1, "f16">,
+  I32EnumAttrCase<"BF16", 2, "bf16">,
+  I32EnumAttrCase<"PackedRows", 3, "packed_rows">]>;
+
+def Tern_StoredKind : Tern_Enum<"StoredKind", "what the bytes of a global are", [
+  I32EnumAttrCase<"Trits", 0, "trits">,
+  I32EnumAttrCase<"Scales", 1, "scales">,
+  I32EnumAttrCase<"Dense", 2, "dense">,
+  I32EnumAttrCase<"RowInt8", 3, "row_int8">,
+  I32EnumAttrCase<"Rope", 4, "rope">]>;
+
+def Tern_ScaleSense : Tern_Enum<"ScaleSense", "what a stored scale means", [
+  I32EnumAttrCase<"Direct", 0, "direct">,
+  I32EnumAttrCase<"Reciprocal", 1, "reciprocal">,
+  I32EnumAttrCase<"Absmean", 2, "absmean">]>;
+
+def Tern_Strategy : Tern_Enum<"Strategy", "how a ternary matmul is computed", [
+  I32EnumAttrCase<"Reference", 0, "reference">,
+  I32EnumAttrCase<"AddSub", 1, "add_sub">,
+  I32EnumAttrCase<"Dot", 2, "dot">]>;
+
+def Tern_Activation : Tern_Enum<"Activation", "function of a gated product", [
+  I32EnumAttrCase<"Relu2", 0, "relu2">,
+  I32EnumAttrCase<"Silu", 1, "silu">]>;
+
+def Tern_ActivationAttr : EnumAttr<Tern_Dialect, Tern_Activation, "activation">;
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+def Tern_TritsAttr : Tern_Attr<"Trits", "trits"> {
+  let summary = "a small constant of trits";
+  let description = [{
+    Trits in row-major order, one character each: `+`, `0` or `-`. For tests
+    and examples; the weights of models are `tern.global`s.
+
+    Constraints:
+    * (C1) every character is one of `+`, `0`, `-`.
+
+    Example:
+
+    ```mlir
+    func.func @constant() -> tensor<2x2x!tern.trit> {
+      %w = tern.constant #tern.trits<"+0-+"> : tensor<2x2x!tern.trit>
+      return %w : tensor<2x2x!tern.trit>
+    }
+    ```
+  }];
+  let parameters = (ins StringRefParameter<>:$digits);
+  let assemblyFormat = "`<` $digits `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The trits as signed bytes -1, 0, +1.
+    ::llvm::SmallVector<int8_t> getValues() const;
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Layout and lowering
+//===----------------------------------------------------------------------===//
+
+def Tern_PackingAttr : Tern_Attr<"Packing", "packing"> {
+  let summary = "how trits lie in bytes";
+  let description = [{
+    The layout of a packed ternary matrix; `ternac/Packing/Layout.h` has the
+    formula. A tile is `rows` matrix rows by `group` bytes; `blocks` tiles share
+    a superblock whose digits are `group * blocks` columns apart.
+
+    Constraints:
+    * (C1) `rows`, `group` and `blocks` are positive.
+
+    Example:
+
+    ```mlir
+    // 2-bit tiles of 16 rows x 16 columns.
+    module attributes {a = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>} {}
+    ```
+  }];
+  let parameters = (ins EnumParameter<Tern_Code>:$code, "int64_t":$rows,
+                        "int64_t":$group, "int64_t":$blocks);
+  let assemblyFormat = [{
+    `<` $code `,` `rows` `=` $rows `,` `group` `=` $group `,` `blocks` `=`
+    $blocks `>`
+  }];
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    ::ternac::packing::Layout getLayout() const;
+    static PackingAttr get(::mlir::MLIRContext *context,
+                           const ::ternac::packing::Layout &layout);
+  }];
+}
+
+def Tern_LoweringConfigAttr : Tern_Attr<"LoweringConfig", "lowering_config"> {
+  let summary = "how one matmul will be lowered";
+  let description = [{
+    Written by the selection pass of a target, read by its lowering. All
+    strategies give the same int32 results.
+
+    * `reference`: scalar multiply and add, the definition.
+    * `add_sub`: additions and subtractions chosen by the weights; no
+      multiplication.
+    * `dot`: byte dot products of unpacked codes.
+
+    Example:
+
+    ```mlir
+    module attributes {a = #tern.lowering_config<strategy = dot>} {}
+    ```
+  }];
+  let parameters = (ins EnumParameter<Tern_Strategy>:$strategy);
+  let assemblyFormat = "`<` `strategy` `=` $strategy `>`";
+}
+
+def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
+  let summary = "the machine to compile for";
+  let description = [{
+    All that generic passes may know of a machine. `name` is the registered
+    target; `triple`, `cpu` and `features` are LLVM's; `required_features` is what
+    the runtime must find in the machine; `capabilities` are words
+    that passes ask for (`hasCapability`), among them:
+
+    * `fma`: fused multiply-add of f32 is one instruction,
+    * `f16_convert`: f16 and f32 convert in hardware,
+    * `int8_dot`: a dot product of unsigned and signed bytes into i32,
+    * `byte_permute`: any byte of a register is selected by index,
+    * `mask_registers`: vector operations can be predicated.
+
+    `vector_bits` is the widest register; cache sizes are bytes, `bandwidth`
+    is bytes per second of one core from memory and `peak` int8
+    multiply-accumulates per second of one core (0: unknown). They come from the
+    description, never from a measurement, so that the same input gives the same
+    bytes.
+
+    Constraints:
+    * (C1) `vector_bits` is a positive multiple of 8.
+    * (C2) no number is negative.
+
+    Example:
+
+    ```mlir
+    module attributes {tern.target = #tern.target<name = "cpu",
+      triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3",
+      features = "+avx2", capabilities = ["fma"], vector_bits = 256>} {}
+    ```
+  }];
+  let parameters = (ins
+    StringRefParameter<>:$name,
+    OptionalParameter<"::mlir::StringAttr">:$triple,
+    OptionalParameter<"::mlir::StringAttr">:$cpu,
+    OptionalParameter<"::mlir::StringAttr">:$features,
+    OptionalParameter<"::mlir::StringAttr">:$required_features,
+    OptionalParameter<"::mlir::ArrayAttr">:$capabilities,
+    DefaultValuedParameter<"int64_t", "8">:$vector_bits,
+    DefaultValuedParameter<"int64_t", "0">:$l1d,
+    DefaultValuedParameter<"int64_t", "0">:$l2,
+    DefaultValuedParameter<"int64_t", "0">:$bandwidth,
+    DefaultValuedParameter<"int64_t", "0">:$peak);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool hasCapability(::llvm::StringRef capability) const;
+    /// The strings, "" when absent.
+    ::llvm::StringRef getTripleOrEmpty() const;
+    ::llvm::StringRef getCpuOrEmpty() const;
+    ::llvm::StringRef getFeaturesOrEmpty() const;
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def Tern_FileAttr : Tern_Attr<"File", "file"> {
+  let summary = "a checkpoint file";
+  let description = [{
+    `path` is relative to the `.mlir` file or to `--weights-root`. `size` is in
+    bytes; `fingerprint` is that of `ternac/Packing/Plan.h`, in hexadecimal. A
+    file that does not match is refused.
+
+    Example:
+
+    ```mlir
+    module attributes {a = #tern.file<path = "model.safetensors", size = 1024, fingerprint = "00ff00ff00ff00ff">} {}
+    ```
+  }];
+  let parameters = (ins StringRefParameter<>:$path, "uint64_t":$size,
+                        StringRefParameter<>:$fingerprint);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tern_SourceAttr : Tern_Attr<"Source", "source"> {
+  let summary = "where a tensor lies in the checkpoint, for each layer of a run";
+  let description = [{
+    `name` is the tensor's name, `{}` standing for the layer's number, which
+    starts at `first_layer`. `offsets` has the first byte for each layer;
+    `files` the index of the file, for each layer or once for all. Both are
+    absent when the weights are synthetic. `rows` and `cols` are logical: a
+    `packed_rows` tensor is stored as `rows/4 x cols` bytes.
+
+    Constraints:
+    * (C1) `rows` and `cols` are positive.
+    * (C2) `files` has one element or as many as `offsets`, or both are empty.
+    * (C3) `packed_rows` needs `rows` to be a multiple of 4.
+
+    Example:
+
+    ```mlir
+    module attributes {a = #tern.source<"model.layers.{}.mlp.up_proj.weight",
+      packed_rows, rows = 8, cols = 16, first_layer = 0, files = [0],
+      offsets = [8, 40]>} {}
+    ```
+  }];
+  let parameters = (ins
+    StringRefParameter<>:$name, EnumParameter<Tern_Encoding>:$encoding,
+    "int64_t":$rows, "int64_t":$cols, "int64_t":$first_layer,
+    OptionalArrayRefParameter<"int64_t">:$files,
+    OptionalArrayRefParameter<"int64_t">:$offsets);
+  let assemblyFormat = [{
+    `<` $name `,` $encoding `,` `rows` `=` $rows `,` `cols` `=` $cols `,`
+    `first_layer` `=` $first_layer
+    (`,` `files` `=` `[` $files^ `]` `,` `offsets` `=` `[` $offsets `]`)? `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
+def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
+  let summary = "what the bytes of a global are made of";
+  let description = [{
+    `kind` says what is stored; `ternac/Packing/Plan.h` describes each kind.
+    Several sources are stacked along the rows. `packing` is present on trits
+    once they are packed, `sense` belongs to scales, `theta` to rope tables.
+
+    Example:
+
+    ```mlir
+    module attributes {a = #tern.stored<scales, sense = reciprocal, sources = [
+      #tern.source<"up_proj.weight_scale", bf16, rows = 1, cols = 1, first_layer = 0, files = [0], offsets = [4]>]>} {}
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<Tern_StoredKind>:$kind,
+    OptionalParameter<"::ternac::tern::PackingAttr">:$packing,
+    DefaultValuedParameter<"::ternac::tern::ScaleSense",
+                           "::ternac::tern::ScaleSense::Direct">:$sense,
+    OptionalParameter<"::mlir::FloatAttr">:$theta,
+    OptionalArrayRefParameter<"::ternac::tern::SourceAttr">:$sources);
+  let assemblyFormat = [{
+    `<` $kind (`,` `packing` `=` $packing^)? (`,` `sense` `=` $sense^)?
+    (`,` `theta` `=` $theta^)? (`,` `sources` `=` `[` $sources^ `]`)? `>`
+  }];
+}
+
+def Tern_EntryAttr : Tern_Attr<"Entry", "entry"> {
+  let summary = "one entry of the plan of the weight segment";
+  let description = [{
+    Says that the global `name`, of `layers` layers, lies at `offset`, its
+    layers `layer_bytes` apart. `rows`, `cols` and `element` describe one layer.
+  }];
+  let parameters = (ins
+    StringRefParameter<>:$name, "uint64_t":$offset, "uint64_t":$layer_bytes,
+    "int64_t":$layers, "int64_t":$rows, "int64_t":$cols,
+    EnumParameter<Tern_Encoding>:$element,
+    "::ternac::tern::StoredAttr":$stored);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tern_WeightsAttr : Tern_Attr<"Weights", "weights"> {
+  let summary = "checkpoint files and the plan of the weight segment";
+  let description = [{
+    The module attribute `tern.weights`. `synthetic_seed` is present when the
+    weights are made from a seed instead of read. `entries` is filled in phase
+    `packed`, in ascending order of offsets.
+
+    Example:
+
+    ```mlir
+    module attributes {tern.weights = #tern.weights<synthetic_seed = 7 : i64>} {}
+    ```
+  }];
+  let parameters = (ins
+    OptionalArrayRefParameter<"::ternac::tern::FileAttr">:$files,
+    OptionalParameter<"::mlir::IntegerAttr">:$synthetic_seed,
+    OptionalArrayRefParameter<"::ternac::tern::EntryAttr">:$entries);
+  let assemblyFormat = [{
+    `<` (`files` `=` `[` $files^ `]`)? (`synthetic_seed` `=` $synthetic_seed^)?
+    (`entries` `=` `[` $entries^ `]`)? `>`
+  }];
+  let extraClassDeclaration = [{
+    /// The entry of that name, or null.
+    ::ternac::tern::EntryAttr lookup(::llvm::StringRef name) const;
+    /// Bytes of the weight segment; a multiple of 64.
+    uint64_t getTotalBytes() const;
+  }];
+}
+
+#endif // TERNAC_DIALECT_TERN_IR_TERNATTRIBUTES_TD

@@ -1,0 +1,702 @@
+//===- TernOps.td - Operations of tern ------------------------*- tablegen -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_DIALECT_TERN_IR_TERNOPS_TD
+#define TERNAC_DIALECT_TERN_IR_TERNOPS_TD
+
+include "ternac/Dialect/Tern/IR/TernAttributes.td"
+include "ternac/Dialect/Tern/IR/TernTypes.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Tern_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Tern_Dialect, mnemonic, traits>;
+
+// An op with a value form and a buffer form; see the dialect's description.
+// Derived classes list their own operands and end with `$outs`.
+class Tern_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : Tern_Op<mnemonic, traits # [
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasVerifier = 1;
+}
+
+// Operands are tensors in the value form and memrefs in the buffer form.
+class Tern_Shaped<list<Type> elements, int rank>
+    : AnyTypeOf<[TensorRankOf<elements, [rank]>,
+                 MemRefRankOf<elements, [rank]>]>;
+def Tern_F32Rows : Tern_Shaped<[F32], 2>;
+def Tern_F32Vector : Tern_Shaped<[F32], 1>;
+def Tern_I32Vector : Tern_Shaped<[I32], 1>;
+def Tern_I32Rows : Tern_Shaped<[I32], 2>;
+def Tern_I8Rows : Tern_Shaped<[I8], 2>;
+def Tern_DenseMatrix : Tern_Shaped<[F32, F16, BF16, I8], 2>;
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
+  let summary = "a weight, by reference to the checkpoint";
+  let description = [{
+    Declares a weight and says where its bytes come from. The leading dimension
+    of a weight that a run of layers shares is the layer within the run.
+
+    Constraints:
+    * (C1) the type has a static shape.
+    * (C2) the element type is that of the kind: trits, or i8 once packed;
+      f32 for scales and rope; f32, f16 or bf16 for dense; i8 for row_int8.
+    * (C3) the sources' rows add up to the matrix's rows and all have its
+      columns (for scales: one value per source).
+    * (C4) each source has an offset for each layer, or none has any.
+
+    Example:
+
+    ```mlir
+    tern.global @up_proj : tensor<2x8x16x!tern.trit> = #tern.stored<trits,
+      sources = [#tern.source<"model.layers.{}.mlp.up_proj.weight", packed_rows,
+        rows = 8, cols = 16, first_layer = 0, files = [0], offsets = [8, 40]>]>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<AnyRankedTensor>:$type,
+                       Tern_StoredAttr:$stored);
+  let assemblyFormat = "$sym_name `:` $type `=` $stored attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The type as a ranked tensor.
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+    /// The number of layers in a run that shares this weight, or 1 for a
+    /// weight of no layer, whose type has the rank of one layer.
+    int64_t getLayers();
+  }];
+}
+
+def Tern_LoadGlobalOp : Tern_Op<"load_global", [
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "reads a weight";
+  let description = [{
+    The value of a `tern.global`: of layer `layer` when that operand is present.
+    A `row_int8` global gives two results, the bytes and a scale per row.
+
+    Constraints:
+    * (C1) the symbol names a `tern.global`.
+    * (C2) the first result has the global's type, without the leading
+      dimension when `layer` is present.
+    * (C3) a `row_int8` global has a second result `tensor<rows x f32>`; no
+      other kind has one.
+
+    Example:
+
+    ```mlir
+    tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [
+      #tern.source<"model.layers.{}.input_layernorm.weight", bf16, rows = 1,
+        cols = 16, first_layer = 0>]>
+    func.func @load(%layer: index) -> tensor<16xf32> {
+      %w = tern.load_global @norm[%layer] : tensor<16xf32>
+      return %w : tensor<16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$global, Optional<Index>:$layer);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat =
+      "$global (`[` $layer^ `]`)? attr-dict `:` type($results)";
+}
+
+def Tern_ConstantOp : Tern_Op<"constant", [Pure, ConstantLike]> {
+  let summary = "a small ternary matrix";
+  let description = [{
+    Constraints:
+    * (C1) the attribute has as many trits as the type has elements.
+
+    Example:
+
+    ```mlir
+    func.func @constant() -> tensor<2x3x!tern.trit> {
+      %w = tern.constant #tern.trits<"+0--0+"> : tensor<2x3x!tern.trit>
+      return %w : tensor<2x3x!tern.trit>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_TritsAttr:$value);
+  let results = (outs Tern_TritTensor:$result);
+  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def Tern_PackOp : Tern_Op<"pack", [Pure]> {
+  let summary = "packs a ternary matrix into bytes";
+  let description = [{
+    Folds on constants, so that the bytes of a layout can be seen.
+
+    Constraints:
+    * (C1) the result has as many bytes as the layout needs for the matrix.
+
+    Example:
+
+    ```mlir
+    func.func @pack(%w: tensor<16x16x!tern.trit>) -> tensor<64xi8> {
+      %p = tern.pack %w {packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : tensor<16x16x!tern.trit> -> tensor<64xi8>
+      return %p : tensor<64xi8>
+    }
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[Tern_TritType]>:$matrix,
+                       Tern_PackingAttr:$packing);
+  let results = (outs 1DTensorOf<[I8]>:$packed);
+  let assemblyFormat =
+      "$matrix attr-dict `:` type($matrix) `->` type($packed)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def Tern_UnpackOp : Tern_Op<"unpack", [Pure]> {
+  let summary = "the ternary matrix of packed bytes";
+  let description = [{
+    The inverse of `tern.pack`; a pack and an unpack of the same layout cancel.
+
+    Constraints:
+    * (C1) the operand has as many bytes as the layout needs for the matrix.
+
+    Example:
+
+    ```mlir
+    func.func @unpack(%p: tensor<64xi8>) -> tensor<16x16x!tern.trit> {
+      %w = tern.unpack %p {packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : tensor<64xi8> -> tensor<16x16x!tern.trit>
+      return %w : tensor<16x16x!tern.trit>
+    }
+    ```
+  }];
+  let arguments = (ins 1DTensorOf<[I8]>:$packed, Tern_PackingAttr:$packing);
+  let results = (outs 2DTensorOf<[Tern_TritType]>:$matrix);
+  let assemblyFormat =
+      "$packed attr-dict `:` type($packed) `->` type($matrix)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// The model: phases imported and normalized
+//===----------------------------------------------------------------------===//
+
+def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
+    Pure, AllTypesMatch<["x", "result"]>,
+    AllTypesMatch<["cache", "new_cache"]>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one decoder layer of a LLaMA-family model";
+  let description = [{
+    ```text
+    a = rms_norm(x, input_norm)
+    q, k, v = rope(q_proj(a)), rope(k_proj(a)), v_proj(a)
+    h = x + o_proj(attention_sub_norm?(attention(q, cache + (k, v))))
+    b = rms_norm(h, post_attention_norm)
+    y = h + down_proj(ffn_sub_norm?(act(gate_proj(b)) * up_proj(b)))
+    ```
+
+    `weights` names a `tern.global` for each part: the norms `input_norm`,
+    `post_attention_norm`, optionally `attention_sub_norm` and `ffn_sub_norm`;
+    the tables `rope`; and the linear layers `q_proj`, `k_proj`, `v_proj`,
+    `o_proj`, `gate_proj`, `up_proj`, `down_proj`. A linear layer `p` is ternary
+    when `p_scale` is there too, dense otherwise. `layer` counts within the
+    run; the cache's layer is `first_layer + layer`.
+
+    Constraints:
+    * (C1) every part above is there, and nothing else.
+    * (C2) every symbol names a `tern.global`.
+    * (C3) `heads` is a multiple of the cache's heads.
+  }];
+  let arguments = (ins
+    TensorRankOf<[F32], [2]>:$x, Tern_KVCacheType:$cache, Index:$layer,
+    TensorRankOf<[I32], [1]>:$positions, TensorRankOf<[I32], [1]>:$sequences,
+    DictionaryAttr:$weights, I64Attr:$heads, I64Attr:$first_layer,
+    Tern_ActivationAttr:$activation, F32Attr:$eps);
+  let results = (outs TensorRankOf<[F32], [2]>:$result,
+                      Tern_KVCacheType:$new_cache);
+  let assemblyFormat = [{
+    $x `,` $cache `[` $layer `]` `at` $positions `of` $sequences attr-dict `:`
+    type($x) `,` type($cache) `,` type($positions) `,` type($sequences)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tern_BitLinearOp : Tern_Op<"bitlinear", [Pure]> {
+  let summary = "a ternary linear layer with activation quantisation";
+  let description = [{
+    `y = (q(x) . W^T) / s_x * scale`, where `q` quantises each row to int8 (see
+    `tern.quantize`). With `norm`, x is first normalised: `rms_norm(x, norm)`.
+    `segments` has the rows of W that each element of `scale` belongs to.
+
+    Constraints:
+    * (C1) x is [n, K], W is [M, K] and the result [n, M].
+    * (C2) `segments` has one element per scale; their sum is M.
+    * (C3) `norm` has K elements; `eps` is present exactly with it.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>,
+                 %s: tensor<1xf32>) -> tensor<?x8xf32> {
+      %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8>}
+        : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins TensorRankOf<[F32], [2]>:$x,
+    TensorRankOf<[Tern_TritType], [2]>:$weight,
+    TensorRankOf<[F32], [1]>:$scale,
+    Optional<TensorRankOf<[F32], [1]>>:$norm,
+    DenseI64ArrayAttr:$segments, OptionalAttr<F32Attr>:$eps);
+  let results = (outs TensorRankOf<[F32], [2]>:$result);
+  let assemblyFormat = [{
+    $x `,` $weight `,` $scale (`norm` $norm^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Rows of tokens
+//===----------------------------------------------------------------------===//
+
+def Tern_EmbeddingOp : Tern_ComputeOp<"embedding"> {
+  let summary = "rows of a table, converted to f32";
+  let description = [{
+    `y[r] = table[tokens[r]]`.
+
+    Constraints:
+    * (C1) the result is [n, H] f32 for n tokens and a table [V, H].
+
+    Example:
+
+    ```mlir
+    func.func @f(%t: tensor<?xi32>, %e: tensor<32x16xbf16>) -> tensor<?x16xf32> {
+      %x = tern.embedding %t, %e : (tensor<?xi32>, tensor<32x16xbf16>) -> tensor<?x16xf32>
+      return %x : tensor<?x16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_I32Vector:$tokens, Tern_DenseMatrix:$table,
+                       Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $tokens `,` $table (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_GatherRowsOp : Tern_ComputeOp<"gather_rows"> {
+  let summary = "selected rows";
+  let description = [{
+    `y[i] = x[rows[i]]`.
+
+    Constraints:
+    * (C1) x is [n, H] and the result [m, H] for m row numbers.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x16xf32>, %r: tensor<?xi32>) -> tensor<?x16xf32> {
+      %y = tern.gather_rows %x, %r : (tensor<?x16xf32>, tensor<?xi32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$x, Tern_I32Vector:$rows,
+                       Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $x `,` $rows (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_AddOp : Tern_ComputeOp<"add"> {
+  let summary = "sum of two matrices";
+  let description = [{
+    Constraints:
+    * (C1) operands and result have one shape.
+
+    Example:
+
+    ```mlir
+    func.func @f(%a: tensor<?x16xf32>, %b: tensor<?x16xf32>) -> tensor<?x16xf32> {
+      %y = tern.add %a, %b : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$a, Tern_F32Rows:$b,
+                       Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $a `,` $b (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_RMSNormOp : Tern_ComputeOp<"rms_norm"> {
+  let summary = "root-mean-square normalisation";
+  let description = [{
+    `y[r, i] = x[r, i] * rsqrt(mean(x[r]^2) + eps) * weight[i]`, in f32.
+
+    Constraints:
+    * (C1) x and the result are [n, H]; the weight has H elements.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x16xf32>, %g: tensor<16xf32>) -> tensor<?x16xf32> {
+      %y = tern.rms_norm %x, %g {eps = 1.0e-5 : f32}
+        : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$x, Tern_F32Vector:$weight,
+                       Variadic<AnyMemRef>:$outs, F32Attr:$eps);
+  let assemblyFormat = [{
+    $x `,` $weight (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_RopeOp : Tern_ComputeOp<"rope"> {
+  let summary = "rotary position embedding";
+  let description = [{
+    Rotates each head of `x`, in the rotate-half order: with d = head size and
+    row p = positions[r] of `table` (cos in its first half, sin in its second),
+
+    ```text
+    y[i]       = x[i] * cos[i] - x[i + d/2] * sin[i]
+    y[i + d/2] = x[i + d/2] * cos[i] + x[i] * sin[i]       0 <= i < d/2
+    ```
+
+    Constraints:
+    * (C1) x and the result are [n, heads * d]; the table is [context, d].
+    * (C2) d is even and divides the columns of x.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x32xf32>, %p: tensor<?xi32>, %t: tensor<64x16xf32>) -> tensor<?x32xf32> {
+      %y = tern.rope %x, %p, %t
+        : (tensor<?x32xf32>, tensor<?xi32>, tensor<64x16xf32>) -> tensor<?x32xf32>
+      return %y : tensor<?x32xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$x, Tern_I32Vector:$positions,
+                       Tern_F32Rows:$table, Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $x `,` $positions `,` $table (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_KVAppendOp : Tern_Op<"kv_append", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "stores keys and values in the cache";
+  let description = [{
+    Gives the cache in which layer `layer` of sequence sequences[r] holds, at
+    positions[r], the keys k[r] and values v[r]. In the buffer form there is no
+    result: the cache is changed.
+
+    Constraints:
+    * (C1) k and v are [n, heads * head_dim] of the cache.
+    * (C2) the result is present exactly in the value form.
+
+    Example:
+
+    ```mlir
+    func.func @f(%c: !tern.kv_cache<1x2x8xf32>, %l: index, %k: tensor<?x16xf32>,
+                 %v: tensor<?x16xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>) -> !tern.kv_cache<1x2x8xf32> {
+      %d = tern.kv_append %k, %v, %c[%l] at %p of %s
+        : (tensor<?x16xf32>, tensor<?x16xf32>, !tern.kv_cache<1x2x8xf32>, index, tensor<?xi32>, tensor<?xi32>)
+        -> !tern.kv_cache<1x2x8xf32>
+      return %d : !tern.kv_cache<1x2x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$k, Tern_F32Rows:$v,
+    Tern_KVCacheType:$cache, Index:$layer, Tern_I32Vector:$positions,
+    Tern_I32Vector:$sequences);
+  let results = (outs Optional<Tern_KVCacheType>:$new_cache);
+  let assemblyFormat = [{
+    $k `,` $v `,` $cache `[` $layer `]` `at` $positions `of` $sequences
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
+  let summary = "causal attention over the cache";
+  let description = [{
+    For row r and head h, with kv head g = h / (heads / cache heads) and
+    p <= positions[r] of sequence sequences[r]:
+
+    ```text
+    score[p] = q[r, h] . K[g, p] / sqrt(head_dim)
+    y[r, h]  = sum_p softmax(score)[p] * V[g, p]
+    ```
+
+    in f32. Positions are reduced in blocks of 64 whose partial results are
+    merged in ascending order, so that a row's bits depend on nothing else. In
+    the buffer form a second memref after `into` is scratch: 64 f32 for each row
+    and head.
+
+    Constraints:
+    * (C1) q and the result are [n, heads * head_dim], heads a multiple of the
+      cache's; the scratch is [n, heads * 64] f32.
+
+    Example:
+
+    ```mlir
+    func.func @f(%q: tensor<?x32xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index,
+                 %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x32xf32> {
+      %y = tern.attention %q, %c[%l] at %p of %s
+        : (tensor<?x32xf32>, !tern.kv_cache<1x2x8xf32>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x32xf32>
+      return %y : tensor<?x32xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$q, Tern_KVCacheType:$cache, Index:$layer,
+    Tern_I32Vector:$positions, Tern_I32Vector:$sequences,
+    Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $q `,` $cache `[` $layer `]` `at` $positions `of` $sequences
+    (`into` $outs^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Tern_GateOp : Tern_ComputeOp<"gate"> {
+  let summary = "activation of a gate times a product";
+  let description = [{
+    `y = act(gate) * up`, elementwise in f32; `relu2(x) = max(x, 0)^2`,
+    `silu(x) = x / (1 + exp(-x))`.
+
+    Constraints:
+    * (C1) operands and result have one shape.
+
+    Example:
+
+    ```mlir
+    func.func @f(%g: tensor<?x16xf32>, %u: tensor<?x16xf32>) -> tensor<?x16xf32> {
+      %y = tern.gate relu2 %g, %u : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_ActivationAttr:$activation, Tern_F32Rows:$gate,
+                       Tern_F32Rows:$up, Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $activation $gate `,` $up (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_LinearOp : Tern_ComputeOp<"linear", [AttrSizedOperandSegments]> {
+  let summary = "a dense linear layer";
+  let description = [{
+    `y = x . W^T` in f32; with `row_scale`, W is int8 and row m of W stands for
+    `row_scale[m] * W[m]`.
+
+    Constraints:
+    * (C1) x is [n, K], W is [M, K] and the result [n, M].
+    * (C2) `row_scale` has M elements and is present exactly when W is i8.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16xbf16>) -> tensor<?x8xf32> {
+      %y = tern.linear %x, %w : (tensor<?x16xf32>, tensor<8x16xbf16>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$x, Tern_DenseMatrix:$weight,
+                       Optional<Tern_F32Vector>:$row_scale,
+                       Variadic<AnyMemRef>:$outs);
+  let assemblyFormat = [{
+    $x `,` $weight (`scaled` $row_scale^)? (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Integer arithmetic: phase quantized and on
+//===----------------------------------------------------------------------===//
+
+def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
+  let summary = "int8 activations, one scale per row";
+  let description = [{
+    ```text
+    a = max(absmax(x[r]), 1e-5);  s = 127 / a
+    q[r, i] = clamp(round_half_even(x[r, i] * s), -128, 127)
+    step[r] = a / 127;  sum[r] = sum_i q[r, i]
+    ```
+
+    With `norm`, x is first normalised: `rms_norm(x, norm)`. The first result
+    may have more columns than x: they are zero, for packed matmuls whose layout
+    pads K.
+
+    Constraints:
+    * (C1) x is [n, K]; the results are [n, P] i8 with P >= K, [n] f32 and
+      [n] i32.
+    * (C2) `norm` has K elements; `eps` is present exactly with it.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>) {
+      %q, %step, %sum = tern.quantize %x
+        : (tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+      return %q, %step, %sum : tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32Rows:$x, Optional<Tern_F32Vector>:$norm,
+                       Variadic<AnyMemRef>:$outs, OptionalAttr<F32Attr>:$eps);
+  let assemblyFormat = [{
+    $x (`norm` $norm^)? (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+
+def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
+  let summary = "exact integer product of int8 rows and a ternary matrix";
+  let description = [{
+    `y = q . W^T` as int32, exact: the same bits on every target. In phase
+    `quantized` W is a matrix of trits. From `packed` on it is bytes: `packing`
+    gives the layout, `cols` the columns K of the matrix before padding, and
+    `config` says how it will be lowered; a selection pass writes `packing` and
+    `config` just before. `sum` has the sum of each row of q: strategies that
+    compute with the codes 0, 1, 2 subtract it.
+
+    Constraints:
+    * (C1) with trits, q is [n, K], W is [M, K], the result [n, M], and `cols`
+      is absent.
+    * (C2) with bytes, `packing`, `cols` and `config` are present, q has at
+      least the padded columns of `cols`, and W has exactly the bytes that the
+      layout needs for [M, cols].
+    * (C3) K is at most 2^23, so that no sum leaves int32.
+    * (C4) `sum` has n elements.
+
+    Example:
+
+    ```mlir
+    func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>) -> tensor<?x8xi32> {
+      %y = tern.matmul %q, %sum, %w
+        : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>) -> tensor<?x8xi32>
+      return %y : tensor<?x8xi32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_I8Rows:$q, Tern_I32Vector:$sum,
+    AnyTypeOf<[TensorRankOf<[Tern_TritType], [2]>, TensorRankOf<[I8], [1]>,
+               MemRefRankOf<[I8], [1]>]>:$weight,
+    Variadic<AnyMemRef>:$outs, OptionalAttr<Tern_PackingAttr>:$packing,
+    OptionalAttr<I64Attr>:$cols, OptionalAttr<Tern_LoweringConfigAttr>:$config);
+  let assemblyFormat = [{
+    $q `,` $sum `,` $weight (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// Rows M of the matrix.
+    int64_t getMatrixRows();
+    /// Columns K of the matrix, before padding.
+    int64_t getMatrixCols();
+  }];
+}
+
+def Tern_RescaleOp : Tern_ComputeOp<"rescale", [AttrSizedOperandSegments]> {
+  let summary = "integer products back to f32";
+  let description = [{
+    `y[r, m] = acc[r, m] * (step[r] * scale[segment of m])`, plus
+    `residual[r, m]` when present. In the buffer form `into` may be the residual
+    itself.
+
+    Constraints:
+    * (C1) acc, residual and result are [n, M]; step has n elements.
+    * (C2) `segments` has one element per scale; their sum is M.
+
+    Example:
+
+    ```mlir
+    func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+      %y = tern.rescale %a, %step, %s {segments = array<i64: 8>}
+        : (tensor<?x8xi32>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_I32Rows:$acc, Tern_F32Vector:$step,
+    Tern_F32Vector:$scale, Optional<Tern_F32Rows>:$residual,
+    Variadic<AnyMemRef>:$outs, DenseI64ArrayAttr:$segments);
+  let assemblyFormat = [{
+    $acc `,` $step `,` $scale (`plus` $residual^)? (`into` $outs^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Threads: phase bufferized and on
+//===----------------------------------------------------------------------===//
+
+def Tern_BarrierOp : Tern_Op<"barrier"> {
+  let summary = "waits for all threads of the call";
+  let description = [{
+    What any thread wrote before it, every thread sees after it.
+
+    Example:
+
+    ```mlir
+    func.func @f(%env: !tern.environment) {
+      tern.barrier %env
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment);
+  let assemblyFormat = "$environment attr-dict";
+}
+
+def Tern_ThreadRangeOp : Tern_Op<"thread_range", [Pure]> {
+  let summary = "this thread's share of a range";
+  let description = [{
+    Splits [0, count) into one contiguous part per thread, as even as whole
+    multiples of `step` allow; `begin` and `end` bound this thread's part.
+
+    Constraints:
+    * (C1) `step` is positive.
+
+    Example:
+
+    ```mlir
+    func.func @f(%env: !tern.environment, %n: index) -> (index, index) {
+      %begin, %end = tern.thread_range %env, %n step 16
+      return %begin, %end : index, index
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment, Index:$count,
+                       I64Attr:$step);
+  let results = (outs Index:$begin, Index:$end);
+  let assemblyFormat = "$environment `,` $count `step` $step attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::Value":$environment,
+                                 "::mlir::Value":$count, "int64_t":$step), [{
+    ::mlir::Type index = $_builder.getIndexType();
+    build($_builder, $_state, ::mlir::TypeRange{index, index}, environment,
+          count, uint64_t(step));
+  }]>];
+  let hasVerifier = 1;
+}
+
+#endif // TERNAC_DIALECT_TERN_IR_TERNOPS_TD

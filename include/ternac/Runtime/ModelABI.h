@@ -1,0 +1,143 @@
+/*===- ModelABI.h - The contract between a model library and its host ----===*\
+|*
+|* Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* A compiled model is a shared library that exports one symbol,
+|* `ternac_model`, and needs none. This header is all that the compiler and a
+|* host share: it is plain C99, includes nothing but <stdint.h>, and may be
+|* copied into any project.
+|*
+|* Rules of the contract:
+|*  - Every struct starts with its own size and version. A reader uses a field
+|*    only if it lies inside `struct_size`. A host refuses a library whose
+|*    `abi_version` is newer than its own TERNAC_ABI_VERSION.
+|*  - The host owns all memory. The library never allocates, never frees and
+|*    keeps no state between calls; calls on different workspaces and caches
+|*    may run at the same time.
+|*  - The library trusts what it is given: token ids, positions, sequence and
+|*    block numbers must be in range. `ternac/Runtime/Session.h` checks them.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef TERNAC_RUNTIME_MODELABI_H
+#define TERNAC_RUNTIME_MODELABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of everything in this header. */
+#define TERNAC_ABI_VERSION 1u
+
+/* Name of the one exported symbol; its type is TernacModelFn. */
+#define TERNAC_MODEL_SYMBOL "ternac_model"
+
+/* Positions held by one block of the cache pool. */
+#define TERNAC_CACHE_BLOCK_POSITIONS 64u
+
+/* Alignment in bytes of workspace, cache and separate weights. */
+#define TERNAC_ALIGNMENT 64u
+
+/* What `forward` returns. */
+enum {
+  TERNAC_OK = 0,
+  /* A struct is smaller, or its version other, than the library expects. */
+  TERNAC_ERROR_VERSION = 1,
+  /* More rows than `max_rows`, or more threads than `max_threads`. */
+  TERNAC_ERROR_LIMIT = 2,
+  /* The library was compiled with separate weights and got none. */
+  TERNAC_ERROR_WEIGHTS = 3
+};
+
+/* Bits of TernacEnvironment.granted_features. */
+enum {
+  /* The process may use the AMX tile state (Linux: arch_prctl). */
+  TERNAC_FEATURE_AMX = 1
+};
+
+/* One thread's share of a parallel region. `thread` is in [0, threads). */
+typedef void (*TernacBody)(void *argument, uint32_t thread, uint32_t threads);
+
+/* What a host lends to a call. A null environment means one thread. */
+typedef struct TernacEnvironment {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint32_t threads;          /* threads that `parallel` runs; at least 1 */
+  uint32_t reserved;         /* zero */
+  uint64_t granted_features; /* TERNAC_FEATURE_* bits */
+  void *context;             /* handed back to both functions */
+  /* Runs body(argument, i, threads) for each i, all at the same time, and
+   * returns when all have returned. */
+  void (*parallel)(void *context, TernacBody body, void *argument);
+  /* Called inside `parallel` by every thread; returns when all have called.
+   * Writes before it are visible to every thread after it. */
+  void (*barrier)(void *context, uint32_t thread);
+} TernacEnvironment;
+
+/* One forward call over a ragged list of rows. Prefill, decode and batches
+ * are the same call: each row is one token of one sequence.
+ *
+ * Rows of one sequence are in ascending order of position, and every earlier
+ * position of that sequence was fed before, or is fed in this call. */
+typedef struct TernacCall {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint32_t rows;                  /* 1 .. max_rows */
+  uint32_t logit_count;           /* 0 .. rows */
+  const int32_t *tokens;          /* [rows], 0 .. vocab_size-1 */
+  const int32_t *positions;       /* [rows], 0 .. context_length-1 */
+  const int32_t *sequences;       /* [rows], rows of the block table */
+  const int32_t *logit_rows;      /* [logit_count], ascending, 0 .. rows-1 */
+  float *logits;                  /* [logit_count][vocab_size], written */
+  const int32_t *block_table;     /* [sequences][block_table_columns]: the
+                                     block of the pool that holds positions
+                                     64*c .. 64*c+63 */
+  uint32_t block_table_rows;
+  uint32_t block_table_columns;   /* at least context_length/64, rounded up */
+  void *cache;                    /* cache_bytes(cache_blocks), aligned */
+  uint32_t cache_blocks;
+  uint32_t reserved;              /* zero */
+  void *workspace;                /* workspace_bytes(rows, threads), aligned */
+  const void *weights;            /* null: the embedded weights */
+} TernacCall;
+
+/* The table behind TERNAC_MODEL_SYMBOL. Pointers live as long as the library
+ * is loaded. */
+typedef struct TernacModel {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint32_t vocab_size;
+  uint32_t hidden_size;
+  uint32_t layers;
+  uint32_t context_length;        /* positions per sequence */
+  uint32_t max_rows;              /* rows per call */
+  uint32_t max_sequences;         /* sequences the host should plan for */
+  uint32_t max_threads;
+  uint32_t end_token_count;
+  const int32_t *end_tokens;      /* [end_token_count]; generation stops */
+  int32_t begin_token;            /* -1: none */
+  uint32_t weights_embedded;      /* 1, or 0: pass TernacCall.weights */
+  uint64_t weights_bytes;
+  const char *target;             /* as printed by --print-target */
+  const char *cpu_features;       /* LLVM names, comma separated, that the
+                                     code needs; "" for none */
+  const char *facts;              /* JSON object, UTF-8 */
+  const void *weights;            /* the embedded weights, or null */
+  uint64_t (*workspace_bytes)(uint32_t rows, uint32_t threads);
+  uint64_t (*cache_bytes)(uint32_t blocks);
+  int32_t (*forward)(const TernacEnvironment *environment,
+                     const TernacCall *call);
+} TernacModel;
+
+typedef const TernacModel *(*TernacModelFn)(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TERNAC_RUNTIME_MODELABI_H */

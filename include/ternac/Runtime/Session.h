@@ -1,0 +1,100 @@
+/*===- Session.h - Running model libraries from C ------------------------===*\
+|*
+|* Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* The host side of ModelABI.h: opens a model library, owns its workspace and
+|* cache, runs it on a pinned thread pool and draws tokens from logits. Plain C
+|* so that any language can bind it (python/ternac does, with ctypes).
+|*
+|* Functions that can fail return NULL or a negative number and leave one
+|* sentence in ternac_last_error(), which is per thread.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef TERNAC_RUNTIME_SESSION_H
+#define TERNAC_RUNTIME_SESSION_H
+
+#include "ternac/Runtime/ModelABI.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct TernacLibrary TernacLibrary;
+typedef struct TernacSession TernacSession;
+typedef struct TernacSampler TernacSampler;
+
+/* The last error of this thread; "" if there was none. */
+const char *ternac_last_error(void);
+
+/* Opens a model library and checks it: that it is one, that its ABI version
+ * is one this host knows, that the CPU has the features it needs. NULL on
+ * error. A library may have any number of sessions. */
+TernacLibrary *ternac_open(const char *path);
+void ternac_close(TernacLibrary *library);
+
+/* The library's own table; never NULL. */
+const TernacModel *ternac_model_of(const TernacLibrary *library);
+
+/* Options of a session; zero means the default. */
+typedef struct TernacSessionOptions {
+  uint32_t struct_size;
+  uint32_t threads;      /* default: processors this process may run on */
+  uint32_t no_pinning;   /* 1: do not set thread affinity */
+  uint32_t sequences;    /* default: 1; sequences that can be live at once */
+  uint32_t cache_blocks; /* default: enough for `sequences` full contexts */
+  uint32_t reserved;
+} TernacSessionOptions;
+
+/* `options` may be NULL. The library must outlive the session. */
+TernacSession *ternac_session_create(TernacLibrary *library,
+                                     const TernacSessionOptions *options);
+void ternac_session_destroy(TernacSession *session);
+uint32_t ternac_session_threads(const TernacSession *session);
+
+/* Tokens fed to `sequence` so far, or -1. Sequences are numbered from 0. */
+int64_t ternac_length(const TernacSession *session, uint32_t sequence);
+
+/* Forgets all of `sequence` after its first `length` tokens. 0, or -1. */
+int32_t ternac_truncate(TernacSession *session, uint32_t sequence,
+                        uint32_t length);
+
+/* Appends `count` tokens to `sequence`. With `logits` non-null, writes one row
+ * of vocab_size floats for each of the last `logit_rows` tokens (0 .. count).
+ * Splits the tokens into calls of at most max_rows. 0, or -1 (a token outside
+ * the vocabulary, more tokens than the context or the cache hold): then the
+ * sequence is as it was before. */
+int32_t ternac_feed(TernacSession *session, uint32_t sequence,
+                    const int32_t *tokens, size_t count, float *logits,
+                    size_t logit_rows);
+
+/* Appends one chunk to each of several sequences in one call: `tokens` holds
+ * the chunks one after the other, `counts[i]` of them for `sequences[i]` (no
+ * sequence twice, all counts at least 1, together at most max_rows). `logits`
+ * receives the row of the last token of each chunk. 0, or -1. */
+int32_t ternac_feed_batch(TernacSession *session, size_t chunks,
+                          const uint32_t *sequences, const size_t *counts,
+                          const int32_t *tokens, float *logits);
+
+/* Draws tokens. Temperature 0 is greedy (the lowest id among equals). top_k 0
+ * and top_p 1 keep everything. The same seed gives the same tokens. */
+TernacSampler *ternac_sampler_create(float temperature, uint32_t top_k,
+                                     float top_p, uint64_t seed);
+void ternac_sampler_destroy(TernacSampler *sampler);
+int32_t ternac_sample(TernacSampler *sampler, const float *logits,
+                      uint32_t vocab_size);
+
+/* 1 if the model lists `token` as an end token. */
+int32_t ternac_is_end_token(const TernacLibrary *library, int32_t token);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TERNAC_RUNTIME_SESSION_H */

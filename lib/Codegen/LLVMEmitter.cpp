@@ -1,0 +1,171 @@
+//===- LLVMEmitter.cpp - From the LLVM dialect to bytes -------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Codegen/LLVMEmitter.h"
+
+#include "ternac/Conversion/Passes.h"
+#include "ternac/Dialect/Tern/Transforms/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+
+using namespace mlir;
+using namespace ternac;
+
+void ternac::registerLLVMTranslations(DialectRegistry &registry) {
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+}
+
+void ternac::buildBufferizePipeline(OpPassManager &pm) {
+  pm.addPass(tern::createTernBufferizePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(tern::createTernPlanWorkspacePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void ternac::buildLLVMPipeline(OpPassManager &pm) {
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertTernToLLVMPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createTernEmitModelTablePass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+static llvm::Error makeError(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createMachine(tern::TargetAttr target) {
+  llvm::InitializeAllTargetInfos();
+  llvm::InitializeAllTargets();
+  llvm::InitializeAllTargetMCs();
+  llvm::InitializeAllAsmPrinters();
+  llvm::Triple triple(target.getTripleOrEmpty());
+  std::string reason;
+  const llvm::Target *llvmTarget =
+      llvm::TargetRegistry::lookupTarget(triple, reason);
+  if (!llvmTarget)
+    return makeError("no code generator for triple '" + triple.str() +
+                     "': " + reason);
+  llvm::TargetOptions options;
+  // Fused multiply-adds are written where they are meant.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  std::unique_ptr<llvm::TargetMachine> machine(llvmTarget->createTargetMachine(
+      triple, target.getCpuOrEmpty(), target.getFeaturesOrEmpty(), options,
+      llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  if (!machine)
+    return makeError("cannot create the machine of triple '" + triple.str() +
+                     "'");
+  return machine;
+}
+
+/// Marks every function as freestanding and lets it use whole registers.
+static void addFunctionAttributes(llvm::Module &module,
+                                  tern::TargetAttr target) {
+  std::string bits = std::to_string(target.getVectorBits());
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    function.addFnAttr("no-builtins");
+    function.addFnAttr("target-cpu", target.getCpuOrEmpty());
+    function.addFnAttr("target-features", target.getFeaturesOrEmpty());
+    function.addFnAttr("prefer-vector-width", bits);
+    function.addFnAttr("min-legal-vector-width", bits);
+  }
+}
+
+static void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  // Loops are vectorised by the time they get here; unrolling them once more
+  // only costs time and code.
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  // No loop may become a call of memset or memcpy: there is no library.
+  llvm::TargetLibraryInfoImpl library(module.getTargetTriple());
+  library.disableAllFunctions();
+  functions.registerPass([&] { return llvm::TargetLibraryAnalysis(library); });
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
+llvm::Error ternac::emitLLVM(ModuleOp module, EmitKind kind,
+                             llvm::raw_pwrite_stream &out) {
+  auto target =
+      module->getAttrOfType<tern::TargetAttr>(tern::TernDialect::kTargetAttr);
+  if (!target)
+    return makeError("expected a module attribute 'tern.target'");
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createMachine(target);
+  if (!machine)
+    return machine.takeError();
+
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(module, context, "ternac");
+  if (!code)
+    return makeError("the module at phase 'llvm' cannot be translated to LLVM "
+                     "IR");
+  code->setTargetTriple((*machine)->getTargetTriple());
+  code->setDataLayout((*machine)->createDataLayout());
+  addFunctionAttributes(*code, target);
+  optimise(*code, **machine);
+  if (kind == EmitKind::LLVMIR) {
+    code->print(out, nullptr);
+    return llvm::Error::success();
+  }
+
+  llvm::legacy::PassManager passes;
+  llvm::TargetLibraryInfoImpl library(code->getTargetTriple());
+  library.disableAllFunctions();
+  passes.add(new llvm::TargetLibraryInfoWrapperPass(library));
+  auto type = kind == EmitKind::Object ? llvm::CodeGenFileType::ObjectFile
+                                       : llvm::CodeGenFileType::AssemblyFile;
+  if ((*machine)->addPassesToEmitFile(passes, out, nullptr, type))
+    return makeError("triple '" + target.getTripleOrEmpty() +
+                     "' cannot write this kind of file");
+  passes.run(*code);
+  return llvm::Error::success();
+}

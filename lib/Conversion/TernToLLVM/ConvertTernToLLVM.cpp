@@ -1,0 +1,138 @@
+//===- ConvertTernToLLVM.cpp - Lowers environment and threads to LLVM -----===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Conversion/Passes.h"
+
+#include "ThreadFrame.h"
+
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace ternac {
+#define GEN_PASS_DEF_CONVERTTERNTOLLVMPASS
+#include "ternac/Conversion/Passes.h.inc"
+} // namespace ternac
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+
+namespace {
+
+/// The value of a field of the thread's frame.
+Value loadField(OpBuilder &builder, Location loc, Value frame,
+                ThreadFrame::Field field, Type type) {
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  Value place = LLVM::GEPOp::create(
+      builder, loc, pointer, ThreadFrame::type(builder.getContext()), frame,
+      ArrayRef<LLVM::GEPArg>{0, int32_t(field)});
+  return LLVM::LoadOp::create(builder, loc, type, place);
+}
+
+struct LowerBarrier : ConvertOpToLLVMPattern<BarrierOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(BarrierOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value frame = adaptor.getEnvironment();
+    Type pointer = LLVM::LLVMPointerType::get(getContext());
+    Type i64 = rewriter.getI64Type(), i32 = rewriter.getI32Type();
+    Value wait = loadField(rewriter, loc, frame, ThreadFrame::Barrier, pointer);
+    Value context =
+        loadField(rewriter, loc, frame, ThreadFrame::Context, pointer);
+    Value thread = loadField(rewriter, loc, frame, ThreadFrame::Thread, i64);
+    Value number = LLVM::TruncOp::create(rewriter, loc, i32, thread);
+    auto type = LLVM::LLVMFunctionType::get(
+        LLVM::LLVMVoidType::get(getContext()), {pointer, i32});
+    LLVM::CallOp::create(rewriter, loc, type,
+                         ValueRange{wait, context, number});
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerThreadRange : ConvertOpToLLVMPattern<ThreadRangeOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(ThreadRangeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type i64 = rewriter.getI64Type();
+    Value frame = adaptor.getEnvironment(), count = adaptor.getCount();
+    auto constant = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(rewriter, loc, i64,
+                                      rewriter.getI64IntegerAttr(value));
+    };
+    Value step = constant(op.getStep());
+    Value thread = loadField(rewriter, loc, frame, ThreadFrame::Thread, i64);
+    Value threads = loadField(rewriter, loc, frame, ThreadFrame::Threads, i64);
+    Value padded =
+        LLVM::AddOp::create(rewriter, loc, count, constant(op.getStep() - 1));
+    Value groups = LLVM::UDivOp::create(rewriter, loc, padded, step);
+    // Thread t begins at group groups * t / threads.
+    auto bound = [&](Value number) -> Value {
+      Value part = LLVM::MulOp::create(rewriter, loc, groups, number);
+      part = LLVM::UDivOp::create(rewriter, loc, part, threads);
+      part = LLVM::MulOp::create(rewriter, loc, part, step);
+      return LLVM::UMinOp::create(rewriter, loc, part, count);
+    };
+    Value next = LLVM::AddOp::create(rewriter, loc, thread, constant(1));
+    rewriter.replaceOp(op, {bound(thread), bound(next)});
+    return success();
+  }
+};
+
+struct ConvertTernToLLVM
+    : ternac::impl::ConvertTernToLLVMPassBase<ConvertTernToLLVM> {
+  void runOnOperation() override {
+    LLVMTypeConverter converter(&getContext());
+    converter.addConversion([](EnvironmentType type) {
+      return LLVM::LLVMPointerType::get(type.getContext());
+    });
+    RewritePatternSet patterns(&getContext());
+    patterns.add<LowerBarrier, LowerThreadRange>(converter);
+    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
+                                                                   converter);
+    // Only the environment's type changes here; the rest of the signature is
+    // the business of the conversion of functions.
+    ConversionTarget target(getContext());
+    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+    target.addIllegalOp<BarrierOp, ThreadRangeOp>();
+    if (failed(applyPartialConversion(getOperation(), target,
+                                      std::move(patterns))))
+      return signalPassFailure();
+    for (func::FuncOp func : getOperation().getOps<func::FuncOp>())
+      convertEnvironment(func);
+  }
+
+private:
+  /// Makes the environment argument the pointer that its uses were cast to.
+  void convertEnvironment(func::FuncOp func) {
+    if (func.isExternal())
+      return;
+    OpBuilder builder(&func.front(), func.front().begin());
+    for (BlockArgument argument : func.getArguments()) {
+      if (!isa<EnvironmentType>(argument.getType()))
+        continue;
+      Type pointer = LLVM::LLVMPointerType::get(&getContext());
+      for (Operation *user : llvm::make_early_inc_range(argument.getUsers()))
+        if (auto cast = dyn_cast<UnrealizedConversionCastOp>(user)) {
+          cast.getResult(0).replaceAllUsesWith(argument);
+          cast.erase();
+        }
+      argument.setType(pointer);
+    }
+    func.setType(builder.getFunctionType(func.front().getArgumentTypes(),
+                                         func.getResultTypes()));
+  }
+};
+
+} // namespace

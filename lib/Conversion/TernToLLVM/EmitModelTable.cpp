@@ -1,0 +1,396 @@
+//===- EmitModelTable.cpp - The table that a model library exports --------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Writes, in the LLVM dialect, the code between ModelABI.h and the compiled
+// function @forward. Structs of the ABI are read by the offsets that the C
+// header has: the compiler is built for a 64-bit machine, as its targets are.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Conversion/ModelFacts.h"
+#include "ternac/Conversion/Passes.h"
+#include "ternac/Runtime/ModelABI.h"
+
+#include "ThreadFrame.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <cstddef>
+
+namespace ternac {
+#define GEN_PASS_DEF_TERNEMITMODELTABLEPASS
+#include "ternac/Conversion/Passes.h.inc"
+} // namespace ternac
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+
+static_assert(sizeof(void *) == 8, "the offsets below are those of 64 bits");
+
+namespace {
+
+class TableWriter {
+public:
+  TableWriter(ModuleOp module, LLVM::LLVMFuncOp forward,
+              const ModelFacts &facts)
+      : module(module), forward(forward), facts(facts),
+        b(module.getLoc(), module.getContext()) {
+    b.setInsertionPointToEnd(module.getBody());
+  }
+
+  void write() {
+    writeWeights();
+    writeNoBarrier();
+    writeBody();
+    writeForward();
+    writeSize("ternac.workspace_bytes", facts.workspaceBytesPerRow, true);
+    writeSize("ternac.cache_bytes", facts.cacheBlockBytes, false);
+    writeTable();
+  }
+
+private:
+  Type pointer() { return LLVM::LLVMPointerType::get(b.getContext()); }
+  Type i8() { return b.getI8Type(); }
+  Type i32() { return b.getI32Type(); }
+  Type i64() { return b.getI64Type(); }
+  Value i64(int64_t value) {
+    return LLVM::ConstantOp::create(b, i64(), b.getI64IntegerAttr(value));
+  }
+  Value i32(int32_t value) {
+    return LLVM::ConstantOp::create(b, i32(), b.getI32IntegerAttr(value));
+  }
+
+  LLVM::LLVMFuncOp function(StringRef name, Type result, ArrayRef<Type> inputs,
+                            LLVM::Linkage linkage = LLVM::Linkage::Internal) {
+    b.setInsertionPointToEnd(module.getBody());
+    auto type = LLVM::LLVMFunctionType::get(result, inputs);
+    auto op = LLVM::LLVMFuncOp::create(b, name, type, linkage);
+    b.setInsertionPointToStart(op.addEntryBlock(b));
+    return op;
+  }
+
+  /// The field of a struct of the ABI at `offset`.
+  Value field(Value base, size_t offset, Type type) {
+    Value place = LLVM::GEPOp::create(b, pointer(), i8(), base,
+                                      ArrayRef<LLVM::GEPArg>{int32_t(offset)});
+    return LLVM::LoadOp::create(b, type, place);
+  }
+  /// The same, a 32-bit count as i64.
+  Value count(Value base, size_t offset) {
+    return LLVM::ZExtOp::create(b, i64(), field(base, offset, i32()));
+  }
+  Value address(StringRef symbol) {
+    return LLVM::AddressOfOp::create(b, pointer(), symbol);
+  }
+  Value isNull(Value pointerValue) {
+    Value null = LLVM::ZeroOp::create(b, pointer());
+    return LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, pointerValue, null);
+  }
+
+  /// The weights may lie more than 2 GiB away: their address is read from a
+  /// 64-bit slot, which the loader relocates.
+  void writeWeights() {
+    auto bytes = LLVM::LLVMArrayType::get(i8(), 0);
+    auto weights = LLVM::GlobalOp::create(
+        b, bytes, /*isConstant=*/true, LLVM::Linkage::External,
+        kWeightsSymbol, Attribute());
+    weights.setVisibility_(LLVM::Visibility::Hidden);
+    auto slot = LLVM::GlobalOp::create(b, pointer(), /*isConstant=*/true,
+                                       LLVM::Linkage::Internal, kSlot,
+                                       Attribute());
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&slot.getInitializerRegion());
+    LLVM::ReturnOp::create(b, address(kWeightsSymbol));
+  }
+  Value embeddedWeights() {
+    // Volatile, or the optimiser folds the slot back into an address that must
+    // lie within 2 GiB.
+    return LLVM::LoadOp::create(b, pointer(), address(kSlot), /*alignment=*/8,
+                                /*isVolatile=*/true);
+  }
+
+  void writeNoBarrier() {
+    function(kNoBarrier, LLVM::LLVMVoidType::get(b.getContext()),
+             {pointer(), i32()});
+    LLVM::ReturnOp::create(b, ValueRange());
+  }
+
+  /// The arguments of a memref in the converted signature.
+  void appendMemRef(SmallVectorImpl<Value> &arguments, Value base,
+                    ArrayRef<Value> sizes, ArrayRef<Value> strides) {
+    arguments.append({base, base, i64(0)});
+    llvm::append_range(arguments, sizes);
+    llvm::append_range(arguments, strides);
+  }
+
+  /// What each thread runs: argument is a pointer to { environment, call }.
+  void writeBody() {
+    auto body = function(kBody, LLVM::LLVMVoidType::get(b.getContext()),
+                         {pointer(), i32(), i32()});
+    Value environment = field(body.getArgument(0), 0, pointer());
+    Value call = field(body.getArgument(0), 8, pointer());
+
+    Type frameType = ThreadFrame::type(b.getContext());
+    Value frame = LLVM::AllocaOp::create(b, pointer(), frameType, i64(1));
+    auto set = [&](ThreadFrame::Field at, Value value) {
+      Value place = LLVM::GEPOp::create(b, pointer(), frameType, frame,
+                                        ArrayRef<LLVM::GEPArg>{0, int32_t(at)});
+      LLVM::StoreOp::create(b, value, place);
+    };
+    set(ThreadFrame::Thread,
+        LLVM::ZExtOp::create(b, i64(), body.getArgument(1)));
+    set(ThreadFrame::Threads,
+        LLVM::ZExtOp::create(b, i64(), body.getArgument(2)));
+    set(ThreadFrame::Context, LLVM::ZeroOp::create(b, pointer()));
+    set(ThreadFrame::Barrier, address(kNoBarrier));
+
+    Block *entry = b.getInsertionBlock();
+    Block *withEnvironment = b.createBlock(&body.getBody());
+    Block *run = b.createBlock(&body.getBody());
+    b.setInsertionPointToEnd(entry);
+    LLVM::CondBrOp::create(b, isNull(environment), run, withEnvironment);
+    b.setInsertionPointToEnd(withEnvironment);
+    set(ThreadFrame::Context,
+        field(environment, offsetof(TernacEnvironment, context), pointer()));
+    set(ThreadFrame::Barrier,
+        field(environment, offsetof(TernacEnvironment, barrier), pointer()));
+    LLVM::BrOp::create(b, ValueRange(), run);
+
+    b.setInsertionPointToEnd(run);
+    LLVM::CallOp::create(b, forward, forwardArguments(call, frame));
+    LLVM::ReturnOp::create(b, ValueRange());
+  }
+
+  /// The arguments of @forward, in the order that bufferisation gives them:
+  /// tokens, positions, sequences, logit rows, cache pool, block table, logits,
+  /// workspace, weights, environment.
+  SmallVector<Value> forwardArguments(Value call, Value frame) {
+    SmallVector<Value> arguments;
+    Value one = i64(1), many = i64(INT64_MAX);
+    Value rows = count(call, offsetof(TernacCall, rows));
+    Value logitRows = count(call, offsetof(TernacCall, logit_count));
+    auto data = [&](size_t offset) { return field(call, offset, pointer()); };
+    for (size_t offset :
+         {offsetof(TernacCall, tokens), offsetof(TernacCall, positions),
+          offsetof(TernacCall, sequences)})
+      appendMemRef(arguments, data(offset), rows, one);
+    appendMemRef(arguments, data(offsetof(TernacCall, logit_rows)), logitRows,
+                 one);
+    appendMemRef(arguments, data(offsetof(TernacCall, cache)), many, one);
+    Value tableRows = count(call, offsetof(TernacCall, block_table_rows));
+    Value tableColumns = count(call, offsetof(TernacCall, block_table_columns));
+    appendMemRef(arguments, data(offsetof(TernacCall, block_table)),
+                 {tableRows, tableColumns}, {tableColumns, one});
+    Value vocabulary = i64(facts.vocabSize);
+    appendMemRef(arguments, data(offsetof(TernacCall, logits)),
+                 {logitRows, vocabulary}, {vocabulary, one});
+    appendMemRef(arguments, data(offsetof(TernacCall, workspace)), many, one);
+    Value given = data(offsetof(TernacCall, weights));
+    Value weights =
+        LLVM::SelectOp::create(b, isNull(given), embeddedWeights(), given);
+    appendMemRef(arguments, weights, many, one);
+    arguments.push_back(frame);
+    return arguments;
+  }
+
+  /// Checks the call, then runs the body on every thread.
+  void writeForward() {
+    auto entryPoint = function(kForward, i32(), {pointer(), pointer()});
+    Region &region = entryPoint.getBody();
+    Value environment = entryPoint.getArgument(0);
+    Value call = entryPoint.getArgument(1);
+
+    auto failUnless = [&](Value good, int32_t code) {
+      Block *current = b.getInsertionBlock();
+      Block *bad = b.createBlock(&region);
+      LLVM::ReturnOp::create(b, i32(code));
+      Block *next = b.createBlock(&region);
+      b.setInsertionPointToEnd(current);
+      LLVM::CondBrOp::create(b, good, next, bad);
+      b.setInsertionPointToEnd(next);
+    };
+    auto compare = [&](LLVM::ICmpPredicate predicate, Value a, Value c) {
+      return LLVM::ICmpOp::create(b, predicate, a, c).getResult();
+    };
+    auto checkVersion = [&](Value base, size_t size) {
+      failUnless(compare(LLVM::ICmpPredicate::uge, field(base, 0, i32()),
+                         i32(size)),
+                 TERNAC_ERROR_VERSION);
+      failUnless(compare(LLVM::ICmpPredicate::eq, field(base, 4, i32()),
+                         i32(TERNAC_ABI_VERSION)),
+                 TERNAC_ERROR_VERSION);
+    };
+    checkVersion(call, sizeof(TernacCall));
+    Value rows = field(call, offsetof(TernacCall, rows), i32());
+    failUnless(compare(LLVM::ICmpPredicate::ule, rows, i32(facts.maxRows)),
+               TERNAC_ERROR_LIMIT);
+
+    // { environment, call }
+    auto pair = LLVM::LLVMStructType::getLiteral(b.getContext(),
+                                                 {pointer(), pointer()});
+    Value argument = LLVM::AllocaOp::create(b, pointer(), pair, i64(1));
+    LLVM::StoreOp::create(b, environment, argument);
+    Value second = LLVM::GEPOp::create(b, pointer(), pair, argument,
+                                       ArrayRef<LLVM::GEPArg>{0, 1});
+    LLVM::StoreOp::create(b, call, second);
+
+    Block *check = b.getInsertionBlock();
+    Block *alone = b.createBlock(&region);
+    LLVM::CallOp::create(b, TypeRange(), kBody,
+                         ValueRange{argument, i32(0), i32(1)});
+    LLVM::ReturnOp::create(b, i32(TERNAC_OK));
+    Block *together = b.createBlock(&region);
+    b.setInsertionPointToEnd(check);
+    LLVM::CondBrOp::create(b, isNull(environment), alone, together);
+
+    b.setInsertionPointToEnd(together);
+    checkVersion(environment, sizeof(TernacEnvironment));
+    Value threads =
+        field(environment, offsetof(TernacEnvironment, threads), i32());
+    failUnless(compare(LLVM::ICmpPredicate::ule, threads, i32(kMaxThreads)),
+               TERNAC_ERROR_LIMIT);
+    Value parallel =
+        field(environment, offsetof(TernacEnvironment, parallel), pointer());
+    Value context =
+        field(environment, offsetof(TernacEnvironment, context), pointer());
+    auto type = LLVM::LLVMFunctionType::get(
+        LLVM::LLVMVoidType::get(b.getContext()),
+        {pointer(), pointer(), pointer()});
+    LLVM::CallOp::create(
+        b, type, ValueRange{parallel, context, address(kBody), argument});
+    LLVM::ReturnOp::create(b, i32(TERNAC_OK));
+  }
+
+  /// A function of (u32 count[, u32 threads]) -> count * bytes, at least 64.
+  void writeSize(StringRef name, int64_t bytes, bool takesThreads) {
+    SmallVector<Type> inputs(takesThreads ? 2 : 1, i32());
+    auto size = function(name, i64(), inputs);
+    Value number = LLVM::ZExtOp::create(b, i64(), size.getArgument(0));
+    Value product = LLVM::MulOp::create(b, number, i64(bytes));
+    LLVM::ReturnOp::create(
+        b, LLVM::UMaxOp::create(b, product, i64(TERNAC_ALIGNMENT)).getRes());
+  }
+
+  void writeString(StringRef name, StringRef text) {
+    b.setInsertionPointToEnd(module.getBody());
+    std::string terminated = (text + StringRef("\0", 1)).str();
+    auto type = LLVM::LLVMArrayType::get(i8(), terminated.size());
+    LLVM::GlobalOp::create(b, type, /*isConstant=*/true,
+                           LLVM::Linkage::Internal, name,
+                           b.getStringAttr(terminated));
+  }
+
+  void writeTable() {
+    writeString("ternac.target", facts.target);
+    writeString("ternac.cpu_features", facts.cpuFeatures);
+    writeString("ternac.facts", facts.json);
+    SmallVector<int32_t> ends(facts.endTokens);
+    auto endsType = RankedTensorType::get({int64_t(ends.size())}, i32());
+    LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(i32(), ends.size()),
+                           /*isConstant=*/true, LLVM::Linkage::Internal,
+                           "ternac.end_tokens",
+                           DenseElementsAttr::get(endsType, ArrayRef(ends)));
+
+    // The fields of TernacModel in order.
+    SmallVector<Type> types;
+    SmallVector<std::function<Value()>> values;
+    auto number = [&](Type type, int64_t value) {
+      types.push_back(type);
+      values.push_back([this, type, value] {
+        return LLVM::ConstantOp::create(b, type, IntegerAttr::get(type, value))
+            .getResult();
+      });
+    };
+    auto symbol = [&](StringRef name) {
+      types.push_back(pointer());
+      values.push_back([this, name] { return address(name); });
+    };
+    number(i32(), sizeof(TernacModel));
+    number(i32(), TERNAC_ABI_VERSION);
+    number(i32(), facts.vocabSize);
+    number(i32(), facts.hiddenSize);
+    number(i32(), facts.layers);
+    number(i32(), facts.contextLength);
+    number(i32(), facts.maxRows);
+    number(i32(), facts.maxSequences);
+    number(i32(), kMaxThreads);
+    number(i32(), ends.size());
+    symbol("ternac.end_tokens");
+    number(i32(), facts.beginToken);
+    number(i32(), /*weights_embedded=*/1);
+    number(i64(), facts.weightsBytes);
+    symbol("ternac.target");
+    symbol("ternac.cpu_features");
+    symbol("ternac.facts");
+    symbol(kWeightsSymbol);
+    symbol("ternac.workspace_bytes");
+    symbol("ternac.cache_bytes");
+    symbol(kForward);
+    static_assert(offsetof(TernacModel, end_tokens) == 40 &&
+                  offsetof(TernacModel, weights_bytes) == 56 &&
+                  offsetof(TernacModel, weights) == 88 &&
+                  sizeof(TernacModel) == 120);
+
+    auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+    b.setInsertionPointToEnd(module.getBody());
+    auto table =
+        LLVM::GlobalOp::create(b, type, /*isConstant=*/true,
+                               LLVM::Linkage::Internal, kTable, Attribute());
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.createBlock(&table.getInitializerRegion());
+      Value aggregate = LLVM::UndefOp::create(b, type);
+      for (auto [i, value] : llvm::enumerate(values))
+        aggregate = LLVM::InsertValueOp::create(b, aggregate, value(),
+                                                ArrayRef<int64_t>{int64_t(i)});
+      LLVM::ReturnOp::create(b, aggregate);
+    }
+    function(TERNAC_MODEL_SYMBOL, pointer(), {}, LLVM::Linkage::External);
+    LLVM::ReturnOp::create(b, address(kTable));
+  }
+
+  static constexpr StringLiteral kSlot = "ternac.weights_address";
+  static constexpr StringLiteral kNoBarrier = "ternac.no_barrier";
+  static constexpr StringLiteral kBody = "ternac.body";
+  static constexpr StringLiteral kForward = "ternac.forward";
+  static constexpr StringLiteral kTable = "ternac.table";
+  static constexpr int32_t kMaxThreads = 1024;
+
+  ModuleOp module;
+  LLVM::LLVMFuncOp forward;
+  const ModelFacts &facts;
+  ImplicitLocOpBuilder b;
+};
+
+struct EmitModelTable
+    : ternac::impl::TernEmitModelTablePassBase<EmitModelTable> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (!module->hasAttr(TernDialect::kModelAttr))
+      return;
+    auto forward = module.lookupSymbol<LLVM::LLVMFuncOp>("forward");
+    if (!forward || forward.getNumArguments() != kForwardArguments) {
+      module.emitError("expected a function 'forward' with the ")
+          << kForwardArguments << " arguments of a lowered model";
+      return signalPassFailure();
+    }
+    FailureOr<ModelFacts> facts = readModelFacts(module, forward);
+    if (failed(facts))
+      return signalPassFailure();
+    for (auto func : module.getOps<LLVM::LLVMFuncOp>())
+      if (!func.isExternal())
+        func.setLinkage(LLVM::Linkage::Internal);
+    TableWriter(module, forward, *facts).write();
+  }
+
+private:
+  /// Seven memrefs of rank 1, two of rank 2, and the environment.
+  static constexpr unsigned kForwardArguments = 7 * 5 + 2 * 7 + 1;
+};
+
+} // namespace

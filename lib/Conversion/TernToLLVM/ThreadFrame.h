@@ -1,0 +1,30 @@
+//===- ThreadFrame.h - What a running thread knows of its call --*- C++ -*--===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_LIB_CONVERSION_TERNTOLLVM_THREADFRAME_H
+#define TERNAC_LIB_CONVERSION_TERNTOLLVM_THREADFRAME_H
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+namespace ternac {
+
+/// `!tern.environment` is a pointer to this struct, which lies on the stack of
+/// each thread: { i64 thread, i64 threads, ptr context, ptr barrier }.
+struct ThreadFrame {
+  enum Field { Thread = 0, Threads = 1, Context = 2, Barrier = 3 };
+
+  static mlir::LLVM::LLVMStructType type(mlir::MLIRContext *context) {
+    mlir::Type i64 = mlir::IntegerType::get(context, 64);
+    mlir::Type pointer = mlir::LLVM::LLVMPointerType::get(context);
+    return mlir::LLVM::LLVMStructType::getLiteral(
+        context, {i64, i64, pointer, pointer});
+  }
+};
+
+} // namespace ternac
+
+#endif // TERNAC_LIB_CONVERSION_TERNTOLLVM_THREADFRAME_H

@@ -1,0 +1,159 @@
+//===- ConvertTernToVector.cpp - Lowers tern ops on buffers to vector loops -===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Conversion/MatmulKernel.h"
+#include "ternac/Conversion/Passes.h"
+#include "ternac/Conversion/TernToVector.h"
+
+#include "Lowering.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace ternac {
+#define GEN_PASS_DEF_CONVERTTERNTOVECTORPASS
+#include "ternac/Conversion/Passes.h.inc"
+} // namespace ternac
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+
+VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
+  VectorOptions options;
+  options.lanes = lanes;
+  if (auto target =
+          module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
+    options.fma = target.hasCapability("fma");
+    options.f16Convert = target.hasCapability("f16_convert");
+  }
+  return options;
+}
+
+Value ternac::environmentOf(func::FuncOp func) {
+  for (BlockArgument argument : func.getArguments())
+    if (isa<EnvironmentType>(argument.getType()))
+      return argument;
+  return {};
+}
+
+namespace {
+
+/// Gives `func` the two memrefs that stand for each of its caches.
+llvm::DenseMap<Value, CacheBuffers> addCacheBuffers(func::FuncOp func) {
+  llvm::DenseMap<Value, CacheBuffers> buffers;
+  OpBuilder builder(func.getContext());
+  int64_t dynamic = ShapedType::kDynamic;
+  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+    auto type = dyn_cast<KVCacheType>(func.getArgument(i).getType());
+    if (!type)
+      continue;
+    Value cache = func.getArgument(i);
+    (void)func.insertArgument(i + 1, MemRefType::get({dynamic}, type.getElement()),
+                              {}, func.getLoc());
+    (void)func.insertArgument(
+        i + 2, MemRefType::get({dynamic, dynamic}, builder.getI32Type()), {},
+        func.getLoc());
+    buffers[cache] = {func.getArgument(i + 1), func.getArgument(i + 2)};
+  }
+  return buffers;
+}
+
+/// Removes the cache arguments, which nothing uses any more.
+void eraseCaches(func::FuncOp func) {
+  for (unsigned i = func.getNumArguments(); i-- > 0;)
+    if (isa<KVCacheType>(func.getArgument(i).getType()))
+      (void)func.eraseArgument(i);
+}
+
+LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
+  switch (op.getConfig()->getStrategy()) {
+  case Strategy::Reference:
+    return lowerToReferenceKernel(op, v);
+  case Strategy::AddSub:
+    return lowerToKernel(op, v, addSubStrategy());
+  case Strategy::Dot:
+    return op.emitOpError("strategy 'dot' is a target's; its lowering must run "
+                          "before convert-tern-to-vector");
+  }
+  llvm_unreachable("all strategies handled");
+}
+
+struct ConvertTernToVector
+    : ternac::impl::ConvertTernToVectorPassBase<ConvertTernToVector> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (lanes < 1 || lanes > 64 || 64 % lanes != 0) {
+      module.emitError("expected lanes to be a power of two up to 64, but got ")
+          << lanes;
+      return signalPassFailure();
+    }
+    VectorOptions options = vectorOptions(module, lanes);
+    for (func::FuncOp func :
+         llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (failed(lower(func, options)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult lower(func::FuncOp func, const VectorOptions &options) {
+    SmallVector<Operation *> ops;
+    func.walk([&](Operation *op) {
+      if (isa<TernDialect>(op->getDialect()) &&
+          !isa<BarrierOp, ThreadRangeOp>(op))
+        ops.push_back(op);
+    });
+    if (ops.empty())
+      return success();
+    Value environment = environmentOf(func);
+    if (!environment)
+      return func.emitOpError("expected an argument of type !tern.environment; "
+                              "run tern-bufferize first");
+    llvm::DenseMap<Value, CacheBuffers> caches = addCacheBuffers(func);
+    for (Operation *op : ops) {
+      ImplicitLocOpBuilder b(op->getLoc(), op);
+      VectorBuilder v(b, environment, options);
+      if (failed(lower(op, v, caches)))
+        return failure();
+      v.barrier();
+      op->erase();
+    }
+    eraseCaches(func);
+    return success();
+  }
+
+  static LogicalResult
+  lower(Operation *op, VectorBuilder &v,
+        const llvm::DenseMap<Value, CacheBuffers> &caches) {
+    if (op->getNumResults() != 0)
+      return op->emitOpError("expected the buffer form; run tern-bufferize "
+                             "first");
+    return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+        .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
+        .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
+        .Case([&](AddOp o) { return lowerAdd(o, v), success(); })
+        .Case([&](RMSNormOp o) { return lowerRMSNorm(o, v), success(); })
+        .Case([&](RopeOp o) { return lowerRope(o, v), success(); })
+        .Case([&](GateOp o) { return lowerGate(o, v), success(); })
+        .Case([&](QuantizeOp o) { return lowerQuantize(o, v), success(); })
+        .Case([&](RescaleOp o) { return lowerRescale(o, v), success(); })
+        .Case([&](LinearOp o) { return lowerLinear(o, v), success(); })
+        .Case([&](KVAppendOp o) {
+          return lowerKVAppend(o, v, caches.lookup(o.getCache())), success();
+        })
+        .Case([&](AttentionOp o) {
+          return lowerAttention(o, v, caches.lookup(o.getCache())), success();
+        })
+        .Case([&](MatmulOp o) { return lowerMatmul(o, v); })
+        .Default([](Operation *o) {
+          return o->emitOpError("has no lowering to vectors");
+        });
+  }
+};
+
+} // namespace

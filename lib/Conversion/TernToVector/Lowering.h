@@ -1,0 +1,39 @@
+//===- Lowering.h - Lowerings of tern ops on buffers, by kind --*- C++ -*--===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_LIB_CONVERSION_TERNTOVECTOR_LOWERING_H
+#define TERNAC_LIB_CONVERSION_TERNTOVECTOR_LOWERING_H
+
+#include "ternac/Conversion/VectorBuilder.h"
+
+namespace ternac {
+
+/// The cache of a lowered function: the pool of blocks and the block table,
+/// [sequences, blocks of a sequence] i32.
+struct CacheBuffers {
+  mlir::Value pool;
+  mlir::Value table;
+};
+
+// Each writes loops that do the work of the op, this thread's share of it.
+void lowerEmbedding(tern::EmbeddingOp op, VectorBuilder &v);
+void lowerGatherRows(tern::GatherRowsOp op, VectorBuilder &v);
+void lowerAdd(tern::AddOp op, VectorBuilder &v);
+void lowerRMSNorm(tern::RMSNormOp op, VectorBuilder &v);
+void lowerRope(tern::RopeOp op, VectorBuilder &v);
+void lowerGate(tern::GateOp op, VectorBuilder &v);
+void lowerQuantize(tern::QuantizeOp op, VectorBuilder &v);
+void lowerRescale(tern::RescaleOp op, VectorBuilder &v);
+void lowerLinear(tern::LinearOp op, VectorBuilder &v);
+void lowerKVAppend(tern::KVAppendOp op, VectorBuilder &v,
+                   const CacheBuffers &cache);
+void lowerAttention(tern::AttentionOp op, VectorBuilder &v,
+                    const CacheBuffers &cache);
+
+} // namespace ternac
+
+#endif // TERNAC_LIB_CONVERSION_TERNTOVECTOR_LOWERING_H

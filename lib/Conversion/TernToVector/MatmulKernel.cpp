@@ -1,0 +1,333 @@
+//===- MatmulKernel.cpp - Functions for ternary matmuls -------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Conversion/MatmulKernel.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+
+namespace {
+
+/// Tokens that share the decoding of a block.
+constexpr int64_t kTokensTogether = 4;
+
+/// The static facts of one kernel.
+struct Shape {
+  packing::Layout layout;
+  int64_t rows, cols; ///< M and K, before padding
+  int64_t qStride;    ///< columns of q, at least the padded K
+  bool tiled() const { return layout.rows > 1; }
+  int64_t superblocks() const {
+    return layout.paddedCols(cols) / layout.span();
+  }
+  /// Bytes of all blocks of one row, or of one tile of rows.
+  int64_t groupBytes() const {
+    return superblocks() * layout.blocks * layout.rows * layout.group;
+  }
+};
+
+Shape shapeOf(MatmulOp op) {
+  return {op.getPacking()->getLayout(), op.getMatrixRows(), op.getMatrixCols(),
+          cast<MemRefType>(op.getQ().getType()).getDimSize(1)};
+}
+
+std::string kernelName(StringRef strategy, const Shape &shape) {
+  std::string name = ("tern_matmul_" + strategy + "_" + shape.layout.name() +
+                      "_" + Twine(shape.rows) + "x" + Twine(shape.cols))
+                         .str();
+  // Rows of q that are wider than this matrix needs are a variant.
+  if (shape.qStride != shape.layout.paddedCols(shape.cols))
+    name += "_q" + std::to_string(shape.qStride);
+  return name;
+}
+
+MemRefType flat(Type element) {
+  return MemRefType::get({ShapedType::kDynamic}, element);
+}
+
+/// `memref` of [n, columns] as one dimension.
+Value flatten(VectorBuilder &v, Value memref) {
+  SmallVector<ReassociationIndices> all{{0, 1}};
+  return memref::CollapseShapeOp::create(v.b, memref, all);
+}
+
+/// The kernel of `name`: (q, sum, weights, out, n, begin, end), where q and out
+/// are flat and rows begin..end of the matrix are computed for n tokens. Its
+/// body, if it is new, is written by `body`.
+func::FuncOp getKernel(MatmulOp op, StringRef name,
+                       function_ref<void(VectorBuilder &, func::FuncOp)> body,
+                       VectorBuilder &caller) {
+  auto module = op->getParentOfType<ModuleOp>();
+  if (auto known = module.lookupSymbol<func::FuncOp>(name))
+    return known;
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  Type i8 = builder.getI8Type(), i32 = builder.getI32Type(),
+       index = builder.getIndexType();
+  auto type = builder.getFunctionType(
+      {flat(i8), flat(i32), op.getWeight().getType(), flat(i32), index, index,
+       index},
+      {});
+  auto kernel = func::FuncOp::create(builder, op.getLoc(), name, type);
+  kernel.setPrivate();
+  ImplicitLocOpBuilder b(op.getLoc(), builder);
+  b.setInsertionPointToStart(kernel.addEntryBlock());
+  VectorBuilder v(b, /*environment=*/Value(), caller.options);
+  body(v, kernel);
+  func::ReturnOp::create(b);
+  return kernel;
+}
+
+void callKernel(MatmulOp op, VectorBuilder &v, func::FuncOp kernel,
+                int64_t step) {
+  Value out = op.getOuts().front();
+  Value n = memref::DimOp::create(v.b, out, 0);
+  auto range = ThreadRangeOp::create(v.b, v.environment,
+                                     v.index(op.getMatrixRows()), step);
+  func::CallOp::create(v.b, kernel,
+                       ValueRange{flatten(v, op.getQ()), op.getSum(),
+                                  op.getWeight(), flatten(v, out), n,
+                                  range.getBegin(), range.getEnd()});
+}
+
+/// Writes the loops of one kernel.
+class KernelWriter {
+public:
+  KernelWriter(VectorBuilder &v, func::FuncOp kernel, const Shape &shape,
+               const BlockStrategy &strategy)
+      : v(v), shape(shape), layout(shape.layout), strategy(strategy),
+        q(kernel.getArgument(0)), sum(kernel.getArgument(1)),
+        weights(kernel.getArgument(2)), out(kernel.getArgument(3)),
+        tokens(kernel.getArgument(4)), begin(kernel.getArgument(5)),
+        end(kernel.getArgument(6)) {}
+
+  void write() {
+    // Offsets advance by addition; nothing in the loops multiplies.
+    Value firstGroup =
+        arith::DivUIOp::create(v.b, begin, v.index(layout.rows));
+    Value firstByte = v.mul(firstGroup, v.index(shape.groupBytes()));
+    Value rest = arith::RemUIOp::create(v.b, tokens, v.index(kTokensTogether));
+    Value whole = arith::SubIOp::create(v.b, tokens, rest);
+    v.forRange(begin, end, layout.rows, firstByte,
+               [&](Value row, ValueRange carried) {
+                 Value byte = carried.front();
+                 SmallVector<Value> places = {v.index(0), row};
+                 places = tokenLoop(v.index(0), whole, kTokensTogether, row,
+                                    byte, places);
+                 tokenLoop(whole, tokens, 1, row, byte, places);
+                 return SmallVector<Value>{
+                     v.add(byte, v.index(shape.groupBytes()))};
+               });
+  }
+
+private:
+  /// Tokens first..last, `together` at a time. `places` are the offsets of the
+  /// first token's row in q and of its result in out.
+  SmallVector<Value> tokenLoop(Value first, Value last, int64_t together,
+                               Value row, Value byte, ValueRange places) {
+    return v.forRange(
+        first, last, together, places, [&](Value token, ValueRange carried) {
+          tokenGroup(token, together, row, byte, carried[0], carried[1]);
+          return SmallVector<Value>{
+              v.add(carried[0], v.index(together * shape.qStride)),
+              v.add(carried[1], v.index(together * shape.rows))};
+        });
+  }
+
+  void tokenGroup(Value token, int64_t together, Value row, Value byte,
+                  Value qPlace, Value outPlace) {
+    // All superblocks, in stretches between two flushes.
+    int64_t stretch = strategy.superblocksPerFlush(layout);
+    int64_t span = layout.span();
+    int64_t columns = shape.superblocks() * span;
+    int64_t stretchColumns = stretch ? stretch * span : columns;
+    Value zero = v.splatI32(0, kBlockLanes);
+    SmallVector<Value> state(together, zero);
+    state.push_back(byte);
+    if (stretchColumns >= columns) {
+      state = stretchOfBlocks(v.index(0), v.index(columns), qPlace, state);
+    } else {
+      state = v.forRange(
+          v.index(0), v.index(columns), stretchColumns, state,
+          [&](Value column, ValueRange carried) {
+            Value stop = arith::MinSIOp::create(
+                v.b, v.add(column, v.index(stretchColumns)), v.index(columns));
+            return stretchOfBlocks(column, stop, qPlace,
+                                   SmallVector<Value>(carried));
+          });
+    }
+    for (int64_t t = 0; t < together; ++t)
+      storeSums(state[t], v.add(token, v.index(t)), row,
+                v.add(outPlace, v.index(t * shape.rows)));
+  }
+
+  /// Superblocks of columns first..last. `state` holds an i32 sum per token and
+  /// the offset of the next block.
+  SmallVector<Value> stretchOfBlocks(Value first, Value last, Value qPlace,
+                                     SmallVector<Value> state) {
+    int64_t together = state.size() - 1;
+    SmallVector<Value> carried;
+    for (int64_t t = 0; t < together; ++t)
+      llvm::append_range(carried, strategy.zero(v, layout));
+    size_t perToken = carried.size() / together;
+    carried.push_back(state.back());
+
+    auto oneBlock = [&](Value column, ValueRange values) {
+      SmallVector<SmallVector<Value>> sums(together);
+      for (int64_t t = 0; t < together; ++t)
+        llvm::append_range(sums[t], values.slice(t * perToken, perToken));
+      Value byte = values.back();
+      Value block = v.load(weights, byte, kBlockBytes);
+      Value at = v.add(qPlace, column);
+      strategy.accumulate(
+          v, layout, block,
+          [&](int64_t token, int64_t digit) {
+            return activations(v.add(
+                at, v.index(token * shape.qStride +
+                            digit * layout.digitStride())));
+          },
+          sums);
+      SmallVector<Value> next;
+      for (SmallVector<Value> &token : sums)
+        llvm::append_range(next, token);
+      next.push_back(v.add(byte, v.index(kBlockBytes)));
+      return next;
+    };
+    carried = v.forRange(
+        first, last, layout.span(), carried,
+        [&](Value column, ValueRange values) {
+          if (layout.blocks == 1)
+            return oneBlock(column, values);
+          Value stop = v.add(column, v.index(layout.digitStride()));
+          return v.forRange(column, stop, layout.group, values, oneBlock);
+        });
+
+    for (int64_t t = 0; t < together; ++t) {
+      auto sums = ArrayRef(carried).slice(t * perToken, perToken);
+      state[t] = v.add(state[t], strategy.flush(v, layout, sums));
+    }
+    state.back() = carried.back();
+    return state;
+  }
+
+  /// The 64 activations that face one digit of a block.
+  Value activations(Value place) {
+    if (!shape.tiled())
+      return v.load(q, place, kBlockBytes);
+    Value four = v.load(q, place, 4);
+    auto word = VectorType::get({1}, v.b.getI32Type());
+    Value scalar = vector::ExtractOp::create(
+        v.b, vector::BitCastOp::create(v.b, word, four), ArrayRef<int64_t>{0});
+    return vector::BitCastOp::create(
+        v.b, VectorType::get({kBlockBytes}, v.b.getI8Type()),
+        v.broadcast(scalar, kBlockLanes));
+  }
+
+  void storeSums(Value lanes, Value token, Value row, Value place) {
+    Value correction;
+    if (strategy.unsignedCodes())
+      correction = memref::LoadOp::create(v.b, sum, token);
+    if (!shape.tiled()) {
+      Value total = v.reduceAdd(lanes);
+      if (correction)
+        total = arith::SubIOp::create(v.b, total, correction);
+      memref::StoreOp::create(v.b, total, out, place);
+      return;
+    }
+    if (correction)
+      lanes = arith::SubIOp::create(v.b, lanes,
+                                    v.broadcast(correction, kBlockLanes));
+    int64_t rest = shape.rows % layout.rows;
+    if (rest == 0) {
+      v.store(lanes, out, place);
+      return;
+    }
+    // The last tile is padded; its rows beyond M are not stored.
+    Value isWhole = arith::CmpIOp::create(
+        v.b, arith::CmpIPredicate::ult, row, v.index(shape.rows - rest));
+    auto branch = scf::IfOp::create(v.b, isWhole, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(v.b);
+    v.b.setInsertionPointToStart(branch.thenBlock());
+    v.store(lanes, out, place);
+    v.b.setInsertionPointToStart(branch.elseBlock());
+    Value part = vector::ExtractStridedSliceOp::create(
+        v.b, lanes, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{rest},
+        ArrayRef<int64_t>{1});
+    v.store(part, out, place);
+  }
+
+  VectorBuilder &v;
+  Shape shape;
+  packing::Layout layout;
+  const BlockStrategy &strategy;
+  Value q, sum, weights, out, tokens, begin, end;
+};
+
+} // namespace
+
+LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
+                                    const BlockStrategy &strategy) {
+  Shape shape = shapeOf(op);
+  const packing::Layout &layout = shape.layout;
+  bool tile = layout.rows == kBlockLanes && layout.group == 4;
+  bool row = layout.rows == 1 && layout.group == kBlockBytes;
+  if (layout.code == packing::Code::Signed8 || !(tile || row))
+    return op.emitOpError("strategy '")
+           << strategy.name() << "' expected a packing of 64-byte blocks (row2, "
+           << "tile2, base3), but got " << *op.getPacking();
+  func::FuncOp kernel = getKernel(
+      op, kernelName(strategy.name(), shape),
+      [&](VectorBuilder &inner, func::FuncOp function) {
+        KernelWriter(inner, function, shape, strategy).write();
+      },
+      v);
+  callKernel(op, v, kernel, layout.rows);
+  return success();
+}
+
+LogicalResult ternac::lowerToReferenceKernel(MatmulOp op, VectorBuilder &v) {
+  Shape shape = shapeOf(op);
+  if (shape.layout != packing::unpacked())
+    return op.emitOpError("strategy 'reference' expected the packing 'i8', but "
+                          "got ")
+           << *op.getPacking();
+  auto body = [&](VectorBuilder &k, func::FuncOp function) {
+    Value q = function.getArgument(0), weights = function.getArgument(2);
+    Value out = function.getArgument(3), tokens = function.getArgument(4);
+    Type i32 = k.b.getI32Type();
+    auto wide = [&](Value memref, Value place) -> Value {
+      Value byte = memref::LoadOp::create(k.b, memref, place);
+      return arith::ExtSIOp::create(k.b, i32, byte);
+    };
+    k.forRange(function.getArgument(5), function.getArgument(6), 1,
+               [&](Value row) {
+      k.forRange(k.index(0), tokens, 1, [&](Value token) {
+        Value zero = arith::ConstantOp::create(k.b, k.b.getI32IntegerAttr(0));
+        Value qRow = k.mul(token, k.index(shape.qStride));
+        Value wRow = k.mul(row, k.index(shape.cols));
+        Value total =
+            k.forRange(k.index(0), k.index(shape.cols), 1, zero,
+                       [&](Value column, ValueRange carried) {
+                         Value product = arith::MulIOp::create(
+                             k.b, wide(q, k.add(qRow, column)),
+                             wide(weights, k.add(wRow, column)));
+                         return SmallVector<Value>{
+                             k.add(carried.front(), product)};
+                       })
+                .front();
+        memref::StoreOp::create(
+            k.b, total, out, k.add(k.mul(token, k.index(shape.rows)), row));
+      });
+    });
+  };
+  callKernel(op, v, getKernel(op, kernelName("reference", shape), body, v), 1);
+  return success();
+}

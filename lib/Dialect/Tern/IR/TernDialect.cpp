@@ -1,0 +1,254 @@
+//===- TernDialect.cpp - The tern dialect, its types and attributes -------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Dialect/Tern/IR/Tern.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+
+#include "ternac/Dialect/Tern/IR/TernDialect.cpp.inc"
+#include "ternac/Dialect/Tern/IR/TernEnums.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "ternac/Dialect/Tern/IR/TernTypes.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "ternac/Dialect/Tern/IR/TernAttributes.cpp.inc"
+
+// The enumerations of the dialect and of the packing library are one; the
+// latter is free of MLIR.
+static_assert(int(tern::Code::Base3) == int(packing::Code::Base3));
+static_assert(int(tern::Encoding::PackedRows) ==
+              int(packing::Encoding::PackedRows));
+static_assert(int(tern::StoredKind::Rope) == int(packing::EntryKind::Rope));
+static_assert(int(tern::ScaleSense::Absmean) ==
+              int(packing::ScaleSense::Absmean));
+
+void TernDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "ternac/Dialect/Tern/IR/TernTypes.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "ternac/Dialect/Tern/IR/TernAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "ternac/Dialect/Tern/IR/TernOps.cpp.inc"
+      >();
+}
+
+Operation *TernDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                            Type type, Location loc) {
+  if (auto trits = dyn_cast<TritsAttr>(value))
+    return tern::ConstantOp::create(builder, loc, type, trits);
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+Type KVCacheType::parse(AsmParser &parser) {
+  SmallVector<int64_t, 3> dims;
+  Type element;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() ||
+      parser.parseDimensionList(dims, /*allowDynamic=*/false) ||
+      parser.parseType(element) || parser.parseGreater())
+    return {};
+  if (dims.size() != 3) {
+    parser.emitError(loc, "expected layers x heads x head_dim, but got ")
+        << dims.size() << " dimensions";
+    return {};
+  }
+  return parser.getChecked<KVCacheType>(loc, parser.getContext(), dims[0],
+                                        dims[1], dims[2], element);
+}
+
+void KVCacheType::print(AsmPrinter &printer) const {
+  printer << '<' << getLayers() << 'x' << getHeads() << 'x' << getHeadDim()
+          << 'x' << getElement() << '>';
+}
+
+LogicalResult
+KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
+                    int64_t layers, int64_t heads, int64_t headDim,
+                    Type element) {
+  if (layers <= 0 || heads <= 0 || headDim <= 0)
+    return emitError() << "(C1) expected positive dimensions, but got "
+                       << layers << 'x' << heads << 'x' << headDim;
+  if (!element.isF16() && !element.isF32())
+    return emitError() << "(C2) expected f16 or f32 elements, but got "
+                       << element;
+  return success();
+}
+
+int64_t KVCacheType::getLayerBlockElements() const {
+  return 2 * getHeads() * getHeadDim() * 64;
+}
+
+int64_t KVCacheType::getBlockBytes() const {
+  return getLayers() * getLayerBlockElements() *
+         (getElement().getIntOrFloatBitWidth() / 8);
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+LogicalResult TritsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                StringRef digits) {
+  size_t bad = digits.find_first_not_of("+0-");
+  if (bad != StringRef::npos)
+    return emitError() << "(C1) expected only '+', '0' and '-', but got '"
+                       << digits.substr(bad, 1) << "' at position " << bad;
+  return success();
+}
+
+SmallVector<int8_t> TritsAttr::getValues() const {
+  return llvm::map_to_vector(getDigits(), [](char c) {
+    return int8_t(c == '+' ? 1 : c == '-' ? -1 : 0);
+  });
+}
+
+LogicalResult PackingAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  Code code, int64_t rows, int64_t group,
+                                  int64_t blocks) {
+  packing::Layout layout{packing::Code(code), rows, group, blocks};
+  if (std::optional<std::string> reason = layout.invalid())
+    return emitError() << "(C1) " << *reason;
+  return success();
+}
+
+packing::Layout PackingAttr::getLayout() const {
+  return {packing::Code(getCode()), getRows(), getGroup(), getBlocks()};
+}
+
+PackingAttr PackingAttr::get(MLIRContext *context,
+                             const packing::Layout &layout) {
+  return get(context, Code(layout.code), layout.rows, layout.group,
+             layout.blocks);
+}
+
+LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef, StringAttr, StringAttr, StringAttr,
+                                 StringAttr, ArrayAttr capabilities, int64_t vectorBits,
+                                 int64_t l1d, int64_t l2, int64_t bandwidth,
+                                 int64_t peak) {
+  if (vectorBits <= 0 || vectorBits % 8 != 0)
+    return emitError()
+           << "(C1) expected vector_bits to be a positive multiple of 8, "
+              "but got "
+           << vectorBits;
+  if (l1d < 0 || l2 < 0 || bandwidth < 0 || peak < 0)
+    return emitError() << "(C2) expected no negative number";
+  if (capabilities && !llvm::all_of(capabilities, llvm::IsaPred<StringAttr>))
+    return emitError() << "expected capabilities to be strings, but got "
+                       << capabilities;
+  return success();
+}
+
+bool TargetAttr::hasCapability(StringRef capability) const {
+  return getCapabilities() &&
+         llvm::any_of(getCapabilities().getAsRange<StringAttr>(),
+                      [&](StringAttr a) { return a == capability; });
+}
+
+static StringRef orEmpty(StringAttr attr) {
+  return attr ? attr.getValue() : StringRef();
+}
+StringRef TargetAttr::getTripleOrEmpty() const { return orEmpty(getTriple()); }
+StringRef TargetAttr::getCpuOrEmpty() const { return orEmpty(getCpu()); }
+StringRef TargetAttr::getFeaturesOrEmpty() const {
+  return orEmpty(getFeatures());
+}
+
+LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef name, Encoding encoding,
+                                 int64_t rows, int64_t cols, int64_t,
+                                 ArrayRef<int64_t> files,
+                                 ArrayRef<int64_t> offsets) {
+  if (rows <= 0 || cols <= 0)
+    return emitError() << "(C1) expected positive rows and cols, but got "
+                       << rows << " x " << cols;
+  if (files.empty() != offsets.empty() ||
+      (files.size() > 1 && files.size() != offsets.size()))
+    return emitError() << "(C2) expected one file, or one for each of the "
+                       << offsets.size() << " offsets, but got "
+                       << files.size();
+  if (encoding == Encoding::PackedRows && rows % 4 != 0)
+    return emitError()
+           << "(C3) expected rows of packed_rows to be a multiple of 4, "
+              "but got "
+           << rows;
+  return success();
+}
+
+EntryAttr WeightsAttr::lookup(StringRef name) const {
+  for (EntryAttr entry : getEntries())
+    if (entry.getName() == name)
+      return entry;
+  return {};
+}
+
+uint64_t WeightsAttr::getTotalBytes() const {
+  if (getEntries().empty())
+    return 0;
+  EntryAttr last = getEntries().back();
+  return last.getOffset() + last.getLayerBytes() * last.getLayers();
+}
+
+packing::Plan tern::toPackingPlan(WeightsAttr weights) {
+  packing::Plan plan;
+  for (FileAttr file : weights.getFiles()) {
+    uint64_t fingerprint = 0;
+    (void)llvm::to_integer(file.getFingerprint(), fingerprint, 16);
+    plan.files.push_back({file.getPath().str(), file.getSize(), fingerprint});
+  }
+  if (IntegerAttr seed = weights.getSyntheticSeed())
+    plan.syntheticSeed = uint64_t(seed.getInt());
+  for (EntryAttr attr : weights.getEntries()) {
+    StoredAttr stored = attr.getStored();
+    packing::Entry entry;
+    entry.name = attr.getName().str();
+    entry.kind = packing::EntryKind(stored.getKind());
+    entry.layers = attr.getLayers();
+    entry.offset = attr.getOffset();
+    entry.layerBytes = attr.getLayerBytes();
+    if (PackingAttr packing = stored.getPacking())
+      entry.layout = packing.getLayout();
+    entry.element = packing::Encoding(attr.getElement());
+    entry.scaleSense = packing::ScaleSense(stored.getSense());
+    if (FloatAttr theta = stored.getTheta())
+      entry.theta = theta.getValueAsDouble();
+    entry.rows = attr.getRows();
+    entry.cols = attr.getCols();
+    for (SourceAttr source : stored.getSources()) {
+      packing::Source &out = entry.sources.emplace_back();
+      out.name = source.getName().str();
+      out.firstLayer = source.getFirstLayer();
+      out.encoding = packing::Encoding(source.getEncoding());
+      out.rows = source.getRows();
+      out.cols = source.getCols();
+      out.offsets.assign(source.getOffsets().begin(),
+                         source.getOffsets().end());
+      out.files.assign(source.getFiles().begin(), source.getFiles().end());
+      if (out.files.size() == 1)
+        out.files.resize(out.offsets.size(), out.files.front());
+    }
+    plan.entries.push_back(std::move(entry));
+  }
+  return plan;
+}

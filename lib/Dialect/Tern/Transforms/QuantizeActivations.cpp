@@ -1,0 +1,71 @@
+//===- QuantizeActivations.cpp - Bitlinears as integer arithmetic ---------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Dialect/Tern/Transforms/Passes.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+namespace ternac::tern {
+#define GEN_PASS_DEF_TERNQUANTIZEACTIVATIONSPASS
+#include "ternac/Dialect/Tern/Transforms/Passes.h.inc"
+} // namespace ternac::tern
+
+using namespace mlir;
+using namespace ternac::tern;
+
+namespace {
+
+struct QuantizeActivations
+    : ternac::tern::impl::TernQuantizeActivationsPassBase<QuantizeActivations> {
+  void runOnOperation() override {
+    SmallVector<BitLinearOp> ops;
+    getOperation().walk([&](BitLinearOp op) { ops.push_back(op); });
+    for (BitLinearOp op : ops)
+      rewrite(op);
+  }
+
+private:
+  void rewrite(BitLinearOp op) {
+    OpBuilder builder(op);
+    Location loc = op.getLoc();
+    QuantizeOp quantize = quantization(op, builder);
+    int64_t n = cast<ShapedType>(op.getType()).getDimSize(0);
+    int64_t m = cast<ShapedType>(op.getType()).getDimSize(1);
+    auto acc = MatmulOp::create(
+        builder, loc, RankedTensorType::get({n, m}, builder.getI32Type()),
+        quantize.getResult(0), quantize.getResult(2), op.getWeight(),
+        /*outs=*/ValueRange(), /*packing=*/PackingAttr(), /*cols=*/IntegerAttr(),
+        /*config=*/LoweringConfigAttr());
+    auto rescale = RescaleOp::create(
+        builder, loc, TypeRange{op.getType()}, acc.getResult(0),
+        quantize.getResult(1), op.getScale(), /*residual=*/Value(),
+        /*outs=*/ValueRange(), op.getSegmentsAttr());
+    op.replaceAllUsesWith(rescale.getResult(0));
+    op.erase();
+  }
+
+  /// The quantisation of the rows that `op` reads, shared with an earlier
+  /// bitlinear of the same block where there is one.
+  QuantizeOp quantization(BitLinearOp op, OpBuilder &builder) {
+    QuantizeOp &known = quantizations[{op->getBlock(), op.getX(), op.getNorm()}];
+    if (known && known.getEpsAttr() == op.getEpsAttr())
+      return known;
+    auto x = cast<RankedTensorType>(op.getX().getType());
+    int64_t n = x.getDimSize(0);
+    known = QuantizeOp::create(
+        builder, op.getLoc(),
+        TypeRange{RankedTensorType::get(x.getShape(), builder.getI8Type()),
+                  RankedTensorType::get({n}, builder.getF32Type()),
+                  RankedTensorType::get({n}, builder.getI32Type())},
+        op.getX(), op.getNorm(), /*outs=*/ValueRange(), op.getEpsAttr());
+    return known;
+  }
+
+  llvm::DenseMap<std::tuple<Block *, Value, Value>, QuantizeOp> quantizations;
+};
+
+} // namespace

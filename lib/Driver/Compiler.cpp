@@ -1,0 +1,433 @@
+//===- Compiler.cpp - From a model on disk to the output asked for --------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Driver/Compiler.h"
+
+#include "ternac/Codegen/ModelLibrary.h"
+#include "ternac/Pipeline/Pipeline.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <unistd.h>
+
+using namespace mlir;
+using namespace ternac;
+using llvm::Error;
+using llvm::Expected;
+using llvm::Twine;
+
+static Error makeError(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+Expected<Output> Output::parse(llvm::StringRef word) {
+  if (word == "lib")
+    return Output{Kind::Library, Phase::LLVM};
+  if (word == "obj")
+    return Output{Kind::Object, Phase::LLVM};
+  if (word == "asm")
+    return Output{Kind::Assembly, Phase::LLVM};
+  // The word means LLVM IR; the phase of that name is the dialect before it.
+  if (word == "llvm")
+    return Output{Kind::LLVMIR, Phase::LLVM};
+  if (std::optional<Phase> phase = phaseByName(word))
+    return Output{Kind::PhaseIR, *phase};
+  return makeError("unknown --emit=" + word +
+                   "; expected lib, obj, asm, llvm or a phase: " +
+                   phaseNames());
+}
+
+namespace {
+
+/// Prints diagnostics as one line each: "error: [file:line:column: ]message".
+class DiagnosticPrinter : public ScopedDiagnosticHandler {
+public:
+  explicit DiagnosticPrinter(MLIRContext *context)
+      : ScopedDiagnosticHandler(context) {
+    setHandler([](Diagnostic &diagnostic) {
+      llvm::StringRef kind = "note";
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+        kind = "error";
+      else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
+        kind = "warning";
+      else if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+        kind = "remark";
+      llvm::errs() << kind << ": ";
+      if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
+        llvm::errs() << place.getFilename().getValue() << ':'
+                     << place.getLine() << ':' << place.getColumn() << ": ";
+      llvm::errs() << diagnostic.str() << '\n';
+      return success();
+    });
+  }
+};
+
+/// Writes through a temporary file that is renamed at the end, or to stdout.
+Error writeFile(llvm::StringRef path,
+                llvm::function_ref<Error(llvm::raw_pwrite_stream &)> write) {
+  // Object files need seeking and stdout cannot; all contents are code, small.
+  llvm::SmallString<0> contents;
+  llvm::raw_svector_ostream stream(contents);
+  if (Error error = write(stream))
+    return error;
+  if (path.empty() || path == "-") {
+    llvm::outs() << contents;
+    llvm::outs().flush();
+    return Error::success();
+  }
+  auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp");
+  if (!temporary)
+    return makeError(path + ": cannot write: " +
+                     llvm::toString(temporary.takeError()));
+  llvm::raw_fd_ostream file(temporary->FD, /*shouldClose=*/false);
+  file << contents;
+  file.flush();
+  if (std::error_code code = file.error()) {
+    file.clear_error();
+    llvm::consumeError(temporary->discard());
+    return makeError(path + ": cannot write: " + code.message());
+  }
+  if (Error error = temporary->keep(path))
+    return makeError(path + ": cannot write: " +
+                     llvm::toString(std::move(error)));
+  return Error::success();
+}
+
+std::string absolute(llvm::StringRef path) {
+  llvm::SmallString<256> full(path);
+  (void)llvm::sys::fs::make_absolute(full);
+  llvm::sys::path::remove_dots(full, /*remove_dot_dot=*/true);
+  return full.str().str();
+}
+
+/// `path` as seen from the folder `base`; both absolute and without dots.
+std::string relativeTo(llvm::StringRef path, llvm::StringRef base) {
+  auto p = llvm::sys::path::begin(path), pe = llvm::sys::path::end(path);
+  auto q = llvm::sys::path::begin(base), qe = llvm::sys::path::end(base);
+  while (p != pe && q != qe && *p == *q)
+    ++p, ++q;
+  llvm::SmallString<256> result;
+  for (; q != qe; ++q)
+    llvm::sys::path::append(result, "..");
+  for (; p != pe; ++p)
+    llvm::sys::path::append(result, *p);
+  return result.str().str();
+}
+
+/// One compilation.
+class Compilation {
+public:
+  explicit Compilation(const CompileOptions &options)
+      : options(options), context(MLIRContext::Threading::DISABLED) {
+    DialectRegistry registry;
+    registerAllDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+  }
+
+  Error run() {
+    DiagnosticPrinter printer(&context);
+    if (Error error = load())
+      return error;
+    if (Error error = checkOutput())
+      return error;
+    if (Error error = lower())
+      return error;
+    return write();
+  }
+
+private:
+  using Kind = Output::Kind;
+
+  //===--------------------------------------------------------------------===//
+  // Loading
+  //===--------------------------------------------------------------------===//
+
+  Error load() {
+    llvm::StringRef model = options.model;
+    if (!llvm::sys::fs::exists(model))
+      return makeError(model + ": no such file or directory");
+    if (llvm::sys::fs::is_directory(model))
+      return importCheckpoint();
+    llvm::StringRef extension = llvm::sys::path::extension(model);
+    if (extension == ".mlir" || extension == ".mlirbc")
+      return parseModule();
+    if (extension == ".gguf")
+      return makeError(model + ": GGUF files are not supported yet; expected a "
+                               "Hugging Face directory or an .mlir file");
+    return makeError(model + ": expected a Hugging Face directory, or a file "
+                             "that ends in .mlir or .mlirbc");
+  }
+
+  Error resolveTarget(llvm::StringRef text) {
+    Expected<TargetSpec> spec = TargetSpec::parse(text);
+    if (!spec)
+      return spec.takeError();
+    Expected<const Target *> known = requireTarget(spec->name);
+    if (!known)
+      return known.takeError();
+    target = *known;
+    Expected<tern::TargetAttr> resolved = target->resolve(&context, *spec);
+    if (!resolved)
+      return resolved.takeError();
+    targetAttr = *resolved;
+    return Error::success();
+  }
+
+  Error importCheckpoint() {
+    if (options.compileFrom != Phase::Imported)
+      return makeError("--compile-from=" + phaseName(options.compileFrom) +
+                       " needs an .mlir file, but " + options.model +
+                       " is a directory");
+    if (Error error = resolveTarget(options.target.value_or("cpu")))
+      return error;
+    Expected<import::Checkpoint> checkpoint = import::readHuggingFace(
+        options.model, options.syntheticSeed, options.contextLength);
+    if (!checkpoint)
+      return checkpoint.takeError();
+    weightsRoot = absolute(options.model);
+    module = import::buildModule(&context, *checkpoint, options.modelOptions,
+                                 targetAttr);
+    return Error::success();
+  }
+
+  Error parseModule() {
+    if (options.syntheticSeed || options.contextLength)
+      return makeError(options.model +
+                       ": --synthetic-weights and --context-length belong to "
+                       "the import of a checkpoint; an .mlir file has them "
+                       "already");
+    module = parseSourceFile<ModuleOp>(options.model, &context);
+    if (!module)
+      return makeError(options.model + ": is no valid module");
+    weightsRoot = absolute(llvm::sys::path::parent_path(options.model));
+    if (!options.weightsRoot.empty())
+      moveFilesTo(absolute(options.weightsRoot));
+    auto given = (*module)->getAttrOfType<tern::TargetAttr>(
+        tern::TernDialect::kTargetAttr);
+    if (given && !options.target) {
+      Expected<const Target *> known = requireTarget(given.getName());
+      if (!known)
+        return known.takeError();
+      target = *known;
+      targetAttr = given;
+      return Error::success();
+    }
+    if (given && options.compileFrom >= Phase::Packed)
+      return makeError(options.model + ": is lowered for its target from phase "
+                                       "'packed' on; leave --target out");
+    if (Error error = resolveTarget(options.target.value_or("cpu")))
+      return error;
+    (*module)->setAttr(tern::TernDialect::kTargetAttr, targetAttr);
+    return Error::success();
+  }
+
+  /// --weights-root: the files are there, by their names.
+  void moveFilesTo(const std::string &folder) {
+    weightsRoot = folder;
+    renameFiles(*module, [](llvm::StringRef path) {
+      return llvm::sys::path::filename(path).str();
+    });
+  }
+
+  static void renameFiles(ModuleOp module,
+                          llvm::function_ref<std::string(llvm::StringRef)> to) {
+    auto weights = module->getAttrOfType<tern::WeightsAttr>(
+        tern::TernDialect::kWeightsAttr);
+    if (!weights)
+      return;
+    SmallVector<tern::FileAttr> files;
+    for (tern::FileAttr file : weights.getFiles())
+      files.push_back(tern::FileAttr::get(module.getContext(),
+                                          to(file.getPath()), file.getSize(),
+                                          file.getFingerprint()));
+    module->setAttr(tern::TernDialect::kWeightsAttr,
+                    tern::WeightsAttr::get(module.getContext(), files,
+                                           weights.getSyntheticSeed(),
+                                           weights.getEntries()));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Lowering
+  //===--------------------------------------------------------------------===//
+
+  /// Fails early: before minutes of work, not after them.
+  Error checkOutput() {
+    if (options.emit.kind == Kind::PhaseIR &&
+        options.emit.phase < options.compileFrom)
+      return makeError("--emit=" + phaseName(options.emit.phase) +
+                       " lies before --compile-from=" +
+                       phaseName(options.compileFrom));
+    if (options.emit.kind == Kind::Library &&
+        !(*module)->hasAttr(tern::TernDialect::kModelAttr))
+      return makeError(options.model +
+                       ": has no attribute 'tern.model', so it is no model and "
+                       "cannot become a library; use --emit=obj");
+    if (!options.dumpPhasesTo.empty())
+      if (std::error_code code =
+              llvm::sys::fs::create_directories(options.dumpPhasesTo))
+        return makeError(options.dumpPhasesTo +
+                         ": cannot create: " + code.message());
+    if (!outputPath().empty() && llvm::sys::fs::is_directory(outputPath()))
+      return makeError(outputPath() + ": cannot write: is a directory");
+    return Error::success();
+  }
+
+  std::string outputPath() const {
+    if (!options.output.empty() || options.emit.kind != Kind::Library)
+      return options.output;
+    llvm::StringRef path = options.model;
+    path.consume_back("/");
+    llvm::StringRef name = llvm::sys::path::extension(path) == ".mlir"
+                               ? llvm::sys::path::stem(path)
+                               : llvm::sys::path::filename(path);
+    return (name + ".so").str();
+  }
+
+  Error lower() {
+    Phase last = options.emit.kind == Kind::PhaseIR ? options.emit.phase
+                                                    : Phase::LLVM;
+    if (failed(verifyPhase(*module, options.compileFrom)))
+      return makeError(options.model + ": is not at phase '" +
+                       phaseName(options.compileFrom) +
+                       "'; name its phase with --compile-from");
+    for (const PhaseInfo &info : phases()) {
+      if (info.phase > last)
+        break;
+      if (info.phase < options.compileFrom)
+        continue;
+      if (info.phase != options.compileFrom) {
+        PassManager pm(&context);
+        buildPhasePipeline(pm, info.phase, *target, options.lowering);
+        if (failed(pm.run(*module)))
+          return makeError("compilation failed on the way to phase '" +
+                           info.name + "'");
+      }
+      if (Error error = dump(info.phase))
+        return error;
+    }
+    return Error::success();
+  }
+
+  /// Prints the module, its files named from `folder`.
+  void print(llvm::raw_ostream &out, llvm::StringRef folder) {
+    OwningOpRef<ModuleOp> copy(module->clone());
+    std::string base = absolute(folder.empty() ? "." : folder);
+    renameFiles(*copy, [&](llvm::StringRef path) {
+      llvm::SmallString<256> full(weightsRoot);
+      llvm::sys::path::append(full, path);
+      return relativeTo(absolute(full), base);
+    });
+    copy->print(out);
+    out << '\n';
+  }
+
+  std::string dumpPath(size_t number, llvm::StringRef name) {
+    llvm::SmallString<256> path(options.dumpPhasesTo);
+    llvm::sys::path::append(path, "0" + Twine(number) + "-" + name);
+    return path.str().str();
+  }
+
+  Error dump(Phase phase) {
+    if (options.dumpPhasesTo.empty())
+      return Error::success();
+    return writeFile(
+        dumpPath(size_t(phase), (phaseName(phase) + ".mlir").str()),
+        [&](llvm::raw_pwrite_stream &out) {
+          print(out, options.dumpPhasesTo);
+          return Error::success();
+        });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Writing
+  //===--------------------------------------------------------------------===//
+
+  Error emit(EmitKind kind, llvm::raw_pwrite_stream &out) {
+    return target->emit(*module, kind, out);
+  }
+
+  Error write() {
+    std::string path = outputPath();
+    if (options.emit.kind == Kind::PhaseIR)
+      return writeFile(path, [&](llvm::raw_pwrite_stream &out) {
+        print(out, llvm::sys::path::parent_path(path));
+        return Error::success();
+      });
+    if (!options.dumpPhasesTo.empty()) {
+      size_t number = phases().size();
+      const std::pair<EmitKind, llvm::StringRef> kinds[] = {
+          {EmitKind::LLVMIR, "model.ll"}, {EmitKind::Assembly, "model.s"}};
+      for (auto [kind, name] : kinds)
+        if (Error error =
+                writeFile(dumpPath(number++, name),
+                          [&, k = kind](llvm::raw_pwrite_stream &out) {
+                            return emit(k, out);
+                          }))
+          return error;
+    }
+    EmitKind kind = options.emit.kind == Kind::LLVMIR     ? EmitKind::LLVMIR
+                    : options.emit.kind == Kind::Assembly ? EmitKind::Assembly
+                                                          : EmitKind::Object;
+    if (options.emit.kind != Kind::Library) {
+      if (kind == EmitKind::Object && path.empty() &&
+          ::isatty(STDOUT_FILENO))
+        return makeError("an object file does not go to a terminal; name it "
+                         "with -o");
+      return writeFile(path, [&](llvm::raw_pwrite_stream &out) {
+        return emit(kind, out);
+      });
+    }
+
+    llvm::SmallString<0> object;
+    llvm::raw_svector_ostream stream(object);
+    if (Error error = emit(EmitKind::Object, stream))
+      return error;
+    auto weights = (*module)->getAttrOfType<tern::WeightsAttr>(
+        tern::TernDialect::kWeightsAttr);
+    packing::PackOptions pack;
+    pack.root = weightsRoot;
+    pack.progress = options.progress;
+    return writeModelLibrary(path, object, targetAttr.getTripleOrEmpty(),
+                             tern::toPackingPlan(weights), pack);
+  }
+
+  const CompileOptions &options;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  const Target *target = nullptr;
+  tern::TargetAttr targetAttr;
+  std::string weightsRoot; ///< absolute
+};
+
+} // namespace
+
+Error ternac::compile(const CompileOptions &options) {
+  return Compilation(options).run();
+}
+
+Expected<std::string> ternac::describeTarget(llvm::StringRef text) {
+  Expected<TargetSpec> spec = TargetSpec::parse(text);
+  if (!spec)
+    return spec.takeError();
+  Expected<const Target *> target = requireTarget(spec->name);
+  if (!target)
+    return target.takeError();
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<tern::TernDialect>();
+  Expected<tern::TargetAttr> attr = (*target)->resolve(&context, *spec);
+  if (!attr)
+    return attr.takeError();
+  std::string result;
+  llvm::raw_string_ostream(result) << *attr;
+  return result;
+}

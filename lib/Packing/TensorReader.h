@@ -1,0 +1,70 @@
+//===- TensorReader.h - Rows of a plan's tensors ----------------*- C++ -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Internal to the packer: the rows of a source, wherever they come from (a
+// checkpoint or a seed) and however they are stored.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_LIB_PACKING_TENSORREADER_H
+#define TERNAC_LIB_PACKING_TENSORREADER_H
+
+#include "Files.h"
+
+#include "ternac/Packing/Plan.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace ternac::packing {
+
+/// Reads rows [row, row + rows) of a source. Each thread has its own reader,
+/// for the sake of the buffer. The plan has been checked.
+class TensorReader {
+public:
+  /// `files` are those of the plan; empty when it is synthetic.
+  TensorReader(const Plan &plan, llvm::ArrayRef<InputFile> files)
+      : plan(plan), files(files) {}
+
+  /// As the checkpoint stores them; not for PackedRows.
+  llvm::Error readStored(const Source &source, int64_t layer, int64_t row,
+                         int64_t rows, uint8_t *out);
+
+  /// Widened to f32.
+  llvm::Error readFloats(const Source &source, int64_t layer, int64_t row,
+                         int64_t rows, float *out);
+
+  /// Widened to f32, and NaN or infinity is an error.
+  llvm::Error readFiniteFloats(const Source &source, int64_t layer, int64_t row,
+                               int64_t rows, float *out);
+
+  /// As trits; for PackedRows only.
+  llvm::Error readTrits(const Source &source, int64_t layer, int64_t row,
+                        int64_t rows, int8_t *out);
+
+  /// An error about the tensor: "<file>: tensor '<name>': <message>".
+  llvm::Error error(const Source &source, int64_t layer,
+                    const llvm::Twine &message) const;
+
+private:
+  llvm::Error readBytes(const Source &source, int64_t layer, int64_t offset,
+                        llvm::MutableArrayRef<uint8_t> out) const;
+  llvm::Error readField(const Source &source, int64_t layer, int64_t row,
+                        int64_t rows, int8_t *out);
+
+  const Plan &plan;
+  llvm::ArrayRef<InputFile> files;
+  std::vector<uint8_t> stored;
+  std::vector<float> floats;
+  std::vector<int8_t> trits;
+};
+
+} // namespace ternac::packing
+
+#endif // TERNAC_LIB_PACKING_TENSORREADER_H

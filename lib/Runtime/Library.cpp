@@ -1,0 +1,134 @@
+//===- Library.cpp - Opening model libraries ------------------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Library.h"
+#include "Error.h"
+#include "ternac/Runtime/HostFeatures.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+using namespace ternac::runtime;
+
+TernacLibrary::~TernacLibrary() {
+  if (handle)
+    dlclose(handle);
+}
+
+/// Checks what a library says of itself. Fields are read only after the check
+/// that they are there.
+static bool checkModel(const char *path, const TernacModel *model) {
+  constexpr size_t headerSize =
+      offsetof(TernacModel, abi_version) + sizeof(TernacModel::abi_version);
+  if (!model || model->struct_size < headerSize || model->abi_version == 0) {
+    setError("'%s' is no Ternac model library: its model table is damaged",
+             path);
+    return false;
+  }
+  if (model->abi_version > TERNAC_ABI_VERSION) {
+    setError("'%s' was built for version %u of the model ABI, but this runtime "
+             "knows versions up to %u; use a newer runtime",
+             path, model->abi_version, TERNAC_ABI_VERSION);
+    return false;
+  }
+  if (model->struct_size < sizeof(TernacModel)) {
+    setError("'%s' is damaged: expected a model table of %zu bytes, but got %u",
+             path, sizeof(TernacModel), model->struct_size);
+    return false;
+  }
+  if (!model->vocab_size || !model->context_length || !model->max_rows ||
+      !model->max_sequences || !model->max_threads || !model->workspace_bytes ||
+      !model->cache_bytes || !model->forward ||
+      (model->end_token_count && !model->end_tokens)) {
+    setError("'%s' is damaged: its model table has empty fields", path);
+    return false;
+  }
+  const char *features = model->cpu_features ? model->cpu_features : "";
+  std::string missing = missingFeatures(features);
+  if (!missing.empty()) {
+    setError("'%s' needs processor features that this machine does not have: "
+             "%s; compile the model for this machine",
+             path, missing.c_str());
+    return false;
+  }
+  return true;
+}
+
+/// The weights of `model.so` that does not embed them are in `model.weights`.
+static bool mapWeights(const std::string &path, TernacLibrary &library) {
+  if (library.model->weights_embedded)
+    return true;
+  std::string weightsPath = path;
+  size_t dot = path.rfind('.');
+  if (dot != std::string::npos && dot > path.rfind('/') + 1)
+    weightsPath.resize(dot);
+  weightsPath += ".weights";
+  library.weights = MappedMemory::mapFile(weightsPath);
+  if (!library.weights.data()) {
+    setError("cannot read the weights '%s' of '%s': %s", weightsPath.c_str(),
+             path.c_str(), strerror(errno));
+    return false;
+  }
+  if (library.weights.size() < library.model->weights_bytes) {
+    setError("'%s' does not fit '%s': expected %llu bytes, but got %llu",
+             weightsPath.c_str(), path.c_str(),
+             static_cast<unsigned long long>(library.model->weights_bytes),
+             static_cast<unsigned long long>(library.weights.size()));
+    return false;
+  }
+  return true;
+}
+
+TernacLibrary *ternac_open(const char *path) {
+  struct stat status;
+  if (!path || !*path) {
+    setError("the path of the model library is empty");
+    return nullptr;
+  }
+  if (stat(path, &status) != 0) {
+    setError("cannot open '%s': %s", path, strerror(errno));
+    return nullptr;
+  }
+  // dlopen looks for a bare name in the system's folders, not in this one.
+  std::string file = strchr(path, '/') ? path : std::string("./") + path;
+  auto library = std::make_unique<TernacLibrary>();
+  library->handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library->handle) {
+    setError("'%s' is no Ternac model library: %s", path, dlerror());
+    return nullptr;
+  }
+  auto getModel = reinterpret_cast<TernacModelFn>(
+      dlsym(library->handle, TERNAC_MODEL_SYMBOL));
+  if (!getModel) {
+    setError("'%s' is no Ternac model library: it has no symbol '%s'", path,
+             TERNAC_MODEL_SYMBOL);
+    return nullptr;
+  }
+  library->model = getModel();
+  if (!checkModel(path, library->model) || !mapWeights(file, *library))
+    return nullptr;
+  return library.release();
+}
+
+void ternac_close(TernacLibrary *library) { delete library; }
+
+const TernacModel *ternac_model_of(const TernacLibrary *library) {
+  return library->model;
+}
+
+int32_t ternac_is_end_token(const TernacLibrary *library, int32_t token) {
+  const TernacModel *model = library->model;
+  const int32_t *end = model->end_tokens + model->end_token_count;
+  return std::find(model->end_tokens, end, token) != end;
+}

@@ -1,0 +1,31 @@
+//===- Library.h - An opened model library ----------------------*- C++ -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What stands behind the C API's handle: the loaded library, its table and,
+// if the weights lie in a file of their own, that file.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_LIB_RUNTIME_LIBRARY_H
+#define TERNAC_LIB_RUNTIME_LIBRARY_H
+
+#include "ternac/Runtime/MappedMemory.h"
+#include "ternac/Runtime/Session.h"
+
+struct TernacLibrary {
+  TernacLibrary() = default;
+  ~TernacLibrary();
+  TernacLibrary(const TernacLibrary &) = delete;
+  TernacLibrary &operator=(const TernacLibrary &) = delete;
+
+  void *handle = nullptr; ///< of dlopen
+  const TernacModel *model = nullptr;
+  /// The weights of a library that does not embed them.
+  ternac::runtime::MappedMemory weights;
+};
+
+#endif // TERNAC_LIB_RUNTIME_LIBRARY_H

@@ -1,0 +1,181 @@
+//===- X86Features.cpp - What x86 feature bits mean for the compiler ------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "X86Features.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+
+using namespace ternac;
+using namespace ternac::cpu;
+
+// Names of capabilities that only this target reads, and the instruction that
+// each stands for, best first.
+static constexpr struct {
+  llvm::StringLiteral capability;
+  DotInstruction instruction;
+} dotCapabilities[] = {
+    {"x86_vnni_512", DotInstruction::Vnni512},
+    {"x86_vnni_256", DotInstruction::Vnni256},
+    {"x86_maddubs_256", DotInstruction::Maddubs256},
+    {"x86_maddubs_128", DotInstruction::Maddubs128},
+};
+
+/// Features that generated code can profit from; the rest of a host's bits say
+/// nothing about it.
+static constexpr llvm::StringLiteral usefulFeatures[] = {
+    "sse3",       "ssse3",     "sse4.1",       "sse4.2",      "popcnt",
+    "avx",        "f16c",      "fma",          "avx2",        "bmi",
+    "bmi2",       "avx512f",   "avx512bw",     "avx512cd",    "avx512dq",
+    "avx512vl",   "avx512vnni", "avx512vbmi",  "avx512vbmi2", "avx512bitalg",
+    "avx512vpopcntdq", "avx512bf16", "avx512fp16", "gfni",    "avxvnni",
+    "avxvnniint8", "amx-tile", "amx-int8",     "amx-bf16"};
+
+static llvm::Error makeError(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+/// The features that an LLVM CPU name implies.
+static std::set<std::string> impliedBy(llvm::StringRef cpu) {
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::X86::getFeaturesForCPU(cpu, names);
+  std::set<std::string> features;
+  for (llvm::StringRef name : names) {
+    features.insert(name.ltrim('+').str());
+    // Names imply others: avx2 implies avx.
+    llvm::StringMap<bool> implied;
+    llvm::X86::updateImpliedFeatures(name.ltrim('+'), true, implied);
+    for (const auto &entry : implied)
+      if (entry.second)
+        features.insert(entry.first().str());
+  }
+  return features;
+}
+
+/// This host as its highest x86-64 level and the useful features beyond.
+static X86Machine hostMachine() {
+  llvm::StringMap<bool> bits = llvm::sys::getHostCPUFeatures();
+  X86Machine machine;
+  machine.cpu = "x86-64";
+  for (llvm::StringRef level : {"x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+    bool complete = llvm::all_of(impliedBy(level), [&](const std::string &f) {
+      return !llvm::is_contained(usefulFeatures, llvm::StringRef(f)) ||
+             bits.lookup(f);
+    });
+    if (!complete)
+      break;
+    machine.cpu = level.str();
+  }
+  machine.features = impliedBy(machine.cpu);
+  for (llvm::StringRef feature : usefulFeatures)
+    if (bits.lookup(feature))
+      machine.features.insert(feature.str());
+  return machine;
+}
+
+llvm::Expected<X86Machine> cpu::resolveX86(llvm::StringRef arch,
+                                           llvm::StringRef changes) {
+  X86Machine machine;
+  if (arch == "native") {
+    machine = hostMachine();
+  } else {
+    llvm::SmallVector<llvm::StringRef> known;
+    llvm::X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
+    if (!llvm::is_contained(known, arch))
+      return makeError("unknown arch '" + arch +
+                       "'; expected native, x86-64, x86-64-v2, x86-64-v3, "
+                       "x86-64-v4 or an LLVM name of a 64-bit x86 CPU");
+    machine.cpu = arch.str();
+    machine.features = impliedBy(arch);
+  }
+  llvm::SmallVector<llvm::StringRef> words;
+  changes.split(words, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  for (llvm::StringRef word : words) {
+    bool enable = word.starts_with("+");
+    llvm::StringRef name = word.drop_front();
+    if ((!enable && !word.starts_with("-")) ||
+        !llvm::is_contained(usefulFeatures, name))
+      return makeError("unknown feature '" + word +
+                       "'; expected + or - and one of: " +
+                       llvm::join(llvm::ArrayRef(usefulFeatures), ", "));
+    llvm::StringMap<bool> implied;
+    llvm::X86::updateImpliedFeatures(name, enable, implied);
+    for (const auto &entry : implied) {
+      if (entry.second)
+        machine.features.insert(entry.first().str());
+      else
+        machine.features.erase(entry.first().str());
+    }
+    if (enable)
+      machine.features.insert(name.str());
+    else
+      machine.features.erase(name.str());
+  }
+  return machine;
+}
+
+std::vector<std::string> X86Machine::capabilities() const {
+  std::vector<std::string> list;
+  if (has("fma"))
+    list.push_back("fma");
+  if (has("f16c"))
+    list.push_back("f16_convert");
+  if (has("avx512bw"))
+    list.push_back("mask_registers");
+  if (has("avx512vbmi"))
+    list.push_back("byte_permute");
+  DotInstruction best = DotInstruction::None;
+  if (has("avx512vnni") && has("avx512bw"))
+    best = DotInstruction::Vnni512;
+  else if (has("avxvnni") || (has("avx512vnni") && has("avx512vl")))
+    best = DotInstruction::Vnni256;
+  else if (has("avx2"))
+    best = DotInstruction::Maddubs256;
+  else if (has("ssse3"))
+    best = DotInstruction::Maddubs128;
+  for (auto [capability, instruction] : dotCapabilities)
+    if (instruction == best) {
+      list.push_back("int8_dot");
+      list.push_back(capability.str());
+    }
+  return list;
+}
+
+int64_t X86Machine::vectorBits() const {
+  if (has("avx512bw") && has("avx512vl") && has("avx512dq"))
+    return 512;
+  return has("avx2") ? 256 : 128;
+}
+
+std::string X86Machine::extraFeatures() const {
+  std::set<std::string> implied = impliedBy(cpu);
+  std::vector<std::string> changes;
+  for (const std::string &feature : features)
+    if (!implied.count(feature))
+      changes.push_back("+" + feature);
+  for (const std::string &feature : implied)
+    if (!features.count(feature))
+      changes.push_back("-" + feature);
+  return llvm::join(changes, ",");
+}
+
+DotInstruction cpu::dotInstruction(tern::TargetAttr target) {
+  for (auto [capability, instruction] : dotCapabilities)
+    if (target.hasCapability(capability))
+      return instruction;
+  return DotInstruction::None;
+}
+
+std::string X86Machine::requiredFeatures() const {
+  std::vector<std::string> names;
+  for (llvm::StringRef feature : usefulFeatures)
+    if (has(feature))
+      names.push_back(feature.str());
+  return llvm::join(names, ",");
+}

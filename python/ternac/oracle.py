@@ -1,0 +1,507 @@
+"""The plain reference: what a ternary model computes, in NumPy, written from the rules and independent of the compiler.
+
+It reads a Hugging Face checkpoint directory itself and favours plainness over speed. The compiled library is right when it agrees
+with this file: integer products exactly, logits within the tolerances of the numerics page.
+
+    python -m ternac.oracle DIRECTORY --tokens=1,2,3 --logits=FILE.npy
+
+Everything is float32 except where a comment says otherwise. Shapes in comments: T tokens, H heads, D head dimension, M outputs and
+K inputs of a linear layer.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import pathlib
+import sys
+
+import numpy
+
+HEADS = ("as-stored", "i8")
+KV_CACHES = ("f32", "f16")
+
+# The element types of a safetensors file that are read here; BF16 has no NumPy type and is widened from its bits.
+_DTYPES = {"U8": numpy.dtype("u1"), "F16": numpy.dtype("<f2"), "BF16": numpy.dtype("<u2"), "F32": numpy.dtype("<f4")}
+
+
+class CheckpointError(ValueError):
+    """The checkpoint is malformed or of a kind this reference does not define."""
+
+
+# Checkpoint files
+
+
+class Tensors:
+    """The tensors of a checkpoint directory, by name; bytes are read when a tensor is asked for."""
+
+    def __init__(self, directory):
+        directory = pathlib.Path(directory)
+        index = directory / "model.safetensors.index.json"
+        if index.exists():
+            files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        else:
+            files = ["model.safetensors"]
+        self._places = {}
+        for file in files:
+            self._places.update(_read_header(directory / file))
+
+    def __contains__(self, name):
+        return name in self._places
+
+    def dtype(self, name):
+        """The stored type of a tensor, as the header writes it: U8, F16, BF16 or F32."""
+        return self._place(name)[1]["dtype"]
+
+    def read(self, name):
+        """A tensor as uint8 (U8) or float32 (all others)."""
+        path, entry, start = self._place(name)
+        if entry["dtype"] not in _DTYPES:
+            raise CheckpointError(f"expected {name} of a type among {', '.join(_DTYPES)}, but got {entry['dtype']}")
+        dtype = _DTYPES[entry["dtype"]]
+        shape = tuple(entry["shape"])
+        begin, end = entry["data_offsets"]
+        if end - begin != math.prod(shape) * dtype.itemsize:
+            raise CheckpointError(f"expected {name} of {math.prod(shape) * dtype.itemsize} bytes, but got {end - begin}")
+        data = numpy.fromfile(path, dtype, count=math.prod(shape), offset=start + begin)
+        if data.size != math.prod(shape):
+            raise CheckpointError(f"{path} ends within {name}")
+        data = data.reshape(shape)
+        if entry["dtype"] == "BF16":
+            return (data.astype(numpy.uint32) << 16).view(numpy.float32)
+        return data if entry["dtype"] == "U8" else data.astype(numpy.float32)
+
+    def _place(self, name):
+        if name not in self._places:
+            raise CheckpointError(f"the checkpoint has no tensor {name}")
+        return self._places[name]
+
+
+def _read_header(path):
+    """Where the tensors of one safetensors file lie: `{name: (path, header entry, offset of the data)}`."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        raw = file.read(length)
+    if len(raw) != length:
+        raise CheckpointError(f"{path} ends within its header")
+    header = json.loads(raw)
+    header.pop("__metadata__", None)
+    return {name: (path, entry, 8 + length) for name, entry in header.items()}
+
+
+# Quantisation
+
+
+def quantize_activations(x):
+    """Int8 values of the rows of `x` [T, K] and the factors [T, 1] the rows were multiplied by: 127 / absmax.
+
+    Rounding is half to even. A row of zeros gives zeros.
+    """
+    absmax = numpy.abs(x).max(axis=-1, keepdims=True)
+    factor = numpy.float32(127) / numpy.maximum(absmax, numpy.float32(1e-5))
+    return numpy.clip(numpy.rint(x * factor), -128, 127).astype(numpy.int8), factor
+
+
+def quantize_weight(weight):
+    """Absmean quantisation of master weights [M, K]: trits as int8 [M, K], and their one scale as a float32.
+
+    The mean is accumulated in float64 and rounded once.
+    """
+    mean = numpy.float32(numpy.abs(weight).mean(dtype=numpy.float64))
+    factor = numpy.float32(1) / numpy.maximum(mean, numpy.float32(1e-5))
+    trits = numpy.clip(numpy.rint(weight * factor), -1, 1).astype(numpy.int8)
+    return trits, numpy.float32(1) / factor
+
+
+def quantize_head(weight):
+    """A dense head [V, K] as int8 rows [V, K] and one scale per row [V]: absmax / 127. A row of zeros gives zeros."""
+    absmax = numpy.abs(weight).max(axis=1, keepdims=True)
+    safe = numpy.where(absmax > 0, absmax, numpy.float32(1))
+    q = numpy.rint(numpy.float32(127) * weight / safe).astype(numpy.int8)
+    return q, (absmax / numpy.float32(127))[:, 0]
+
+
+def unpack_ternary(packed):
+    """Trits [4R, K] as int8 from bytes [R, K]: bits 2i and 2i+1 of byte [r, k] are 1 + the trit of row r + i*R."""
+    codes = numpy.concatenate([(packed >> (2 * i)) & 3 for i in range(4)])
+    if (codes == 3).any():
+        raise CheckpointError("expected packed weights with codes 0, 1 and 2, but got code 3")
+    return codes.astype(numpy.int8) - numpy.int8(1)
+
+
+def integer_matmul(q, trits):
+    """The exact product of int8 `q` [T, K] and `trits` [M, K], as int32 [T, M].
+
+    Float32 represents every integer up to 2^24, so while 128 * K stays below that every partial sum is exact in it, in any
+    order; longer rows are summed in float64.
+    """
+    dtype = numpy.float32 if 128 * q.shape[1] <= 2**24 else numpy.float64
+    return (q.astype(dtype) @ trits.T.astype(dtype)).astype(numpy.int32)
+
+
+# Layers
+
+
+def rms_norm(x, weight, epsilon):
+    """`x` [..., K] over the root of its mean square, times `weight` [K]."""
+    mean_square = numpy.mean(x * x, axis=-1, keepdims=True)
+    return x / numpy.sqrt(mean_square + numpy.float32(epsilon)) * weight
+
+
+def rope_tables(positions, head_dim, theta):
+    """Cosines and sines [T, 1, D/2] of the angles position * theta^(-2i/D), computed in float64 and rounded once to float32."""
+    inverse = float(theta) ** (-numpy.arange(0, head_dim, 2) / head_dim)
+    angles = numpy.asarray(positions, numpy.float64)[:, None, None] * inverse
+    return numpy.cos(angles).astype(numpy.float32), numpy.sin(angles).astype(numpy.float32)
+
+
+def rope(x, tables):
+    """Rotates `x` [T, H, D]: element i of the first half against element i of the second ("rotate half")."""
+    cos, sin = tables
+    first, second = numpy.split(x, 2, axis=-1)
+    return numpy.concatenate((first * cos - second * sin, second * cos + first * sin), axis=-1)
+
+
+def softmax(x):
+    """Softmax over the last axis, the maximum subtracted first."""
+    e = numpy.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def attention(q, k, v):
+    """Causal attention of `q` [T, H, D] over `k`, `v` [T, G, D], where H/G query heads share a key head; [T, H, D]."""
+    tokens, heads, head_dim = q.shape
+    shared = heads // k.shape[1]
+    later = numpy.triu(numpy.ones((tokens, tokens), bool), 1)
+    result = numpy.empty_like(q)
+    for head in range(heads):
+        scores = q[:, head] @ k[:, head // shared].T / numpy.float32(math.sqrt(head_dim))
+        scores[later] = -numpy.inf
+        result[:, head] = softmax(scores) @ v[:, head // shared]
+    return result
+
+
+def relu2(x):
+    """max(x, 0)^2."""
+    positive = numpy.maximum(x, 0)
+    return positive * positive
+
+
+def silu(x):
+    """x / (1 + exp(-x)), written so that neither tail overflows."""
+    return x * numpy.float32(0.5) * (1 + numpy.tanh(x * numpy.float32(0.5)))
+
+
+ACTIVATIONS = {"relu2": relu2, "silu": silu}
+
+
+@dataclasses.dataclass
+class BitLinear:
+    """Ternary weights [M, K] with one scale: y = (q . T^T) / s_x * scale, or / (s_x * scale) where `reciprocal`."""
+
+    trits: numpy.ndarray
+    scale: numpy.float32
+    reciprocal: bool = False
+    norm: numpy.ndarray | None = None
+    norm_epsilon: float = 1e-6
+
+    def __call__(self, x):
+        if self.norm is not None:
+            x = rms_norm(x, self.norm, self.norm_epsilon)
+        q, factor = quantize_activations(x)
+        product = integer_matmul(q, self.trits).astype(numpy.float32)
+        return product / (factor * self.scale) if self.reciprocal else product / factor * self.scale
+
+
+@dataclasses.dataclass
+class Linear:
+    """Dense weights [M, K]."""
+
+    weight: numpy.ndarray
+
+    def __call__(self, x):
+        return x @ self.weight.T
+
+
+@dataclasses.dataclass
+class Int8Head:
+    """A dense head as int8 rows [V, K] with one scale each [V]; the activation stays float32."""
+
+    q: numpy.ndarray
+    scale: numpy.ndarray
+
+    def __call__(self, x):
+        return (x @ self.q.T.astype(numpy.float32)) * self.scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """What the checkpoints of one family have in common: names of the sub norms, and what config.json means where it is silent."""
+
+    attention_norm: str | None
+    ffn_norm: str | None
+    activation: str
+    theta: float
+    epsilon: float
+
+
+BITNET = Family("attn_sub_norm", "ffn_sub_norm", "relu2", 500000.0, 1e-5)
+ONE_BIT_LLM = Family("inner_attn_ln", "ffn_layernorm", "silu", 10000.0, 1e-6)
+LLAMA = Family(None, None, "silu", 10000.0, 1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The facts of config.json that decide what is computed."""
+
+    layers: int
+    head_dim: int
+    theta: float
+    epsilon: float
+    activation: str
+    tied: bool
+    attention_norm: str | None
+    ffn_norm: str | None
+    reciprocal_scales: bool
+    not_converted: tuple
+    inner_norm_epsilon: float | None
+    end_tokens: tuple
+
+    @staticmethod
+    def read(directory):
+        """Reads config.json of a checkpoint directory; raises CheckpointError for a model this reference does not define."""
+        path = pathlib.Path(directory) / "config.json"
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        family = _family(raw)
+        quantization = _quantization(raw, family)
+        activation = raw.get("hidden_act", family.activation)
+        if activation not in ACTIVATIONS:
+            raise CheckpointError(f"expected hidden_act relu2 or silu, but got {activation}")
+        missing = [key for key in ("hidden_size", "num_hidden_layers", "num_attention_heads") if key not in raw]
+        if missing:
+            raise CheckpointError(f"config.json lacks {', '.join(missing)}")
+        heads = raw["num_attention_heads"]
+        not_converted = quantization.get("modules_to_not_convert")
+        return Config(
+            layers=raw["num_hidden_layers"],
+            head_dim=raw.get("head_dim") or raw["hidden_size"] // heads,
+            theta=_rope_theta(raw, family.theta),
+            epsilon=raw.get("rms_norm_eps", family.epsilon),
+            activation=activation,
+            tied=raw.get("tie_word_embeddings", False),
+            attention_norm=family.attention_norm,
+            ffn_norm=family.ffn_norm,
+            reciprocal_scales=quantization.get("linear_class", "bitlinear") == "bitlinear",
+            not_converted=("lm_head",) if not_converted is None else tuple(not_converted),
+            inner_norm_epsilon=quantization.get("rms_norm_eps", 1e-6) if quantization.get("use_rms_norm") else None,
+            end_tokens=_end_tokens(path.parent, raw),
+        )
+
+
+def is_excluded(module, entries):
+    """Whether a linear layer stays dense: an entry of modules_to_not_convert is its name or a run of the name's dotted parts."""
+    return any(f".{entry}." in f".{module}." for entry in entries)
+
+
+def _family(raw):
+    """The family of a config.json; 1bitLLM's models call themselves llama and are known by their architecture."""
+    if "BitnetForCausalLM" in (raw.get("architectures") or ()):
+        return ONE_BIT_LLM
+    families = {"bitnet": BITNET, "llama": LLAMA}
+    if raw.get("model_type") not in families:
+        raise CheckpointError(f"expected model_type {' or '.join(families)}, but got {raw.get('model_type')}")
+    return families[raw["model_type"]]
+
+
+def _quantization(raw, family):
+    """The quantization_config, checked; empty where there is none and the family is ternary anyway."""
+    quantization = raw.get("quantization_config") or {}
+    if family is LLAMA and not quantization:
+        raise CheckpointError("expected a quantization_config in a llama checkpoint, but got none: its weights are not ternary")
+    if quantization.get("quant_method", "bitnet") != "bitnet":
+        raise CheckpointError(f"expected quant_method bitnet, but got {quantization['quant_method']}")
+    linear_class = quantization.get("linear_class", "bitlinear")
+    if linear_class not in ("bitlinear", "autobitlinear"):
+        raise CheckpointError(f"expected linear_class bitlinear or autobitlinear, but got {linear_class}")
+    return quantization
+
+
+def _end_tokens(directory, raw):
+    """The tokens that end a text: those of generation_config.json where it names any, else those of config.json."""
+    path = directory / "generation_config.json"
+    generation = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    end = generation.get("eos_token_id", raw.get("eos_token_id"))
+    return tuple(end) if isinstance(end, list) else () if end is None else (end,)
+
+
+def _rope_theta(raw, default):
+    """The base of rope: `rope_theta`, or in newer files `rope_parameters.rope_theta`; only plain rope is defined here."""
+    if raw.get("rope_scaling"):
+        raise CheckpointError(f"expected no rope_scaling, but got {raw['rope_scaling']}")
+    parameters = raw.get("rope_parameters") or {}
+    if parameters.get("rope_type", "default") != "default":
+        raise CheckpointError(f"expected rope_type default, but got {parameters['rope_type']}")
+    return raw.get("rope_theta") or parameters.get("rope_theta") or default
+
+
+@dataclasses.dataclass
+class Layer:
+    """One decoder layer; the two sub norms are None where the family has none."""
+
+    input_norm: numpy.ndarray
+    q: BitLinear | Linear
+    k: BitLinear | Linear
+    v: BitLinear | Linear
+    attention_norm: numpy.ndarray | None
+    o: BitLinear | Linear
+    post_attention_norm: numpy.ndarray
+    gate: BitLinear | Linear
+    up: BitLinear | Linear
+    ffn_norm: numpy.ndarray | None
+    down: BitLinear | Linear
+
+
+class Model:
+    """A causal language model over ternary weights.
+
+    `head` is how the output projection is read ("as-stored", or "i8": rows rounded to int8; a ternary head stays as it is);
+    `kv_cache` is the type keys and values are rounded to ("f32" or "f16"). Both mirror the compiler's options.
+    """
+
+    def __init__(self, config, embedding, layers, norm, head, kv_cache="f32"):
+        if kv_cache not in KV_CACHES:
+            raise ValueError(f"expected kv_cache among {', '.join(KV_CACHES)}, but got {kv_cache}")
+        self.config = config
+        self.embedding = embedding
+        self.layers = layers
+        self.norm = norm
+        self.head = head
+        self.kv_cache = kv_cache
+
+    @staticmethod
+    def load(directory, head="as-stored", kv_cache="f32"):
+        """Reads a Hugging Face checkpoint directory."""
+        if head not in HEADS:
+            raise ValueError(f"expected head among {', '.join(HEADS)}, but got {head}")
+        config = Config.read(directory)
+        tensors = Tensors(directory)
+        embedding = tensors.read("model.embed_tokens.weight")
+        layers = [_read_layer(tensors, config, f"model.layers.{i}") for i in range(config.layers)]
+        norm = tensors.read("model.norm.weight")
+        return Model(config, embedding, layers, norm, _read_head(tensors, config, embedding, head), kv_cache)
+
+    def logits(self, tokens):
+        """Logits [T, vocab] of `tokens` [T], each row seeing the tokens up to its own."""
+        tokens = numpy.asarray(tokens, numpy.int64)
+        vocabulary = self.embedding.shape[0]
+        if tokens.ndim != 1 or tokens.size == 0 or tokens.min() < 0 or tokens.max() >= vocabulary:
+            raise ValueError(f"expected one or more tokens from 0 to {vocabulary - 1}, but got {tokens.tolist()}")
+        config = self.config
+        tables = rope_tables(numpy.arange(tokens.size), config.head_dim, config.theta)
+        x = self.embedding[tokens]
+        for layer in self.layers:
+            x = x + self._attention(layer, rms_norm(x, layer.input_norm, config.epsilon), tables)
+            x = x + self._feed_forward(layer, rms_norm(x, layer.post_attention_norm, config.epsilon))
+        return self.head(rms_norm(x, self.norm, config.epsilon)).astype(numpy.float32)
+
+    def _attention(self, layer, x, tables):
+        split = lambda y: y.reshape(x.shape[0], -1, self.config.head_dim)
+        q, k, v = rope(split(layer.q(x)), tables), rope(split(layer.k(x)), tables), split(layer.v(x))
+        if self.kv_cache == "f16":
+            k, v = (y.astype(numpy.float16).astype(numpy.float32) for y in (k, v))
+        y = attention(q, k, v).reshape(x.shape[0], -1)
+        if layer.attention_norm is not None:
+            y = rms_norm(y, layer.attention_norm, self.config.epsilon)
+        return layer.o(y)
+
+    def _feed_forward(self, layer, x):
+        y = ACTIVATIONS[self.config.activation](layer.gate(x)) * layer.up(x)
+        if layer.ffn_norm is not None:
+            y = rms_norm(y, layer.ffn_norm, self.config.epsilon)
+        return layer.down(y)
+
+
+def _read_linear(tensors, config, module):
+    """The linear layer `module`: packed trits, master weights to quantise, or dense weights where it is not converted."""
+    if module + ".bias" in tensors:
+        raise CheckpointError(f"expected linear layers without bias, but got {module}.bias")
+    weight = tensors.read(module + ".weight")
+    if weight.ndim != 2:
+        raise CheckpointError(f"expected {module}.weight with two dimensions, but got shape {list(weight.shape)}")
+    packed = tensors.dtype(module + ".weight") == "U8"
+    if not packed and is_excluded(module, config.not_converted):
+        return Linear(weight)
+    norm = tensors.read(module + ".rms_norm.weight") if config.inner_norm_epsilon is not None else None
+    if packed:
+        scale = tensors.read(module + ".weight_scale")
+        if scale.size != 1:
+            raise CheckpointError(f"expected one value in {module}.weight_scale, but got {scale.size}")
+        return BitLinear(unpack_ternary(weight), scale.reshape(())[()], config.reciprocal_scales, norm, config.inner_norm_epsilon)
+    trits, scale = quantize_weight(weight)
+    return BitLinear(trits, scale, False, norm, config.inner_norm_epsilon)
+
+
+def _read_head(tensors, config, embedding, head):
+    """The output projection: the embedding where tied, else lm_head, ternary only where it is stored packed."""
+    if not config.tied and tensors.dtype("lm_head.weight") == "U8":
+        return _read_linear(tensors, config, "lm_head")
+    weight = embedding if config.tied else tensors.read("lm_head.weight")
+    return Int8Head(*quantize_head(weight)) if head == "i8" else Linear(weight)
+
+
+def _read_layer(tensors, config, prefix):
+    linear = lambda name: _read_linear(tensors, config, f"{prefix}.{name}")
+    norm = lambda name: tensors.read(f"{prefix}.{name}.weight")
+    return Layer(
+        input_norm=norm("input_layernorm"),
+        q=linear("self_attn.q_proj"),
+        k=linear("self_attn.k_proj"),
+        v=linear("self_attn.v_proj"),
+        attention_norm=norm(f"self_attn.{config.attention_norm}") if config.attention_norm else None,
+        o=linear("self_attn.o_proj"),
+        post_attention_norm=norm("post_attention_layernorm"),
+        gate=linear("mlp.gate_proj"),
+        up=linear("mlp.up_proj"),
+        ffn_norm=norm(f"mlp.{config.ffn_norm}") if config.ffn_norm else None,
+        down=linear("mlp.down_proj"),
+    )
+
+
+def greedy(model, tokens, n):
+    """Up to `n` tokens after `tokens`, each the most likely (the lowest of equals); stops after an end token, which is included.
+
+    The whole sequence is computed anew for every token: nothing is cached, so nothing can go stale.
+    """
+    tokens = list(tokens)
+    new = []
+    while len(new) < n:
+        new.append(int(model.logits(tokens + new)[-1].argmax()))
+        if new[-1] in model.config.end_tokens:
+            break
+    return new
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m ternac.oracle", description="Runs a checkpoint through the NumPy reference.")
+    parser.add_argument("directory", type=pathlib.Path, help="Hugging Face checkpoint directory")
+    parser.add_argument("--tokens", required=True, help="token ids of the prompt, separated by commas")
+    parser.add_argument("--logits", type=pathlib.Path, help="file for the float32 logits [tokens, vocab] of the prompt (.npy)")
+    parser.add_argument("--max-new-tokens", type=int, default=0, help="greedy tokens to print (default %(default)s)")
+    parser.add_argument("--head", choices=HEADS, default=HEADS[0], help="default %(default)s")
+    parser.add_argument("--kv-cache", choices=KV_CACHES, default=KV_CACHES[0], help="default %(default)s")
+    options = parser.parse_args(arguments)
+    try:
+        tokens = [int(token) for token in options.tokens.split(",")]
+        model = Model.load(options.directory, options.head, options.kv_cache)
+        if options.logits:
+            numpy.save(options.logits, model.logits(tokens))
+        if options.max_new_tokens:
+            print(*greedy(model, tokens, options.max_new_tokens))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

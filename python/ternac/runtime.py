@@ -1,0 +1,460 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs compiled models from Python.
+
+    model = ternac.load("model.so")
+    for piece in model.generate("The sky is", max_new_tokens=20):
+        print(piece, end="", flush=True)
+
+A thin binding, by ctypes, of the C API in ``ternac/Runtime/Session.h``. It
+needs NumPy, the runtime's shared library and, for text, the ``tokenizers``
+package.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import os
+from ctypes import (
+    POINTER,
+    c_char_p,
+    c_float,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from pathlib import Path
+from typing import Iterator, Sequence
+
+import numpy as np
+
+
+class TernacError(RuntimeError):
+    """What the runtime refused, in its own words."""
+
+
+class _Model(ctypes.Structure):
+    """``TernacModel`` of ModelABI.h, up to the last field used here."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("vocab_size", c_uint32),
+        ("hidden_size", c_uint32),
+        ("layers", c_uint32),
+        ("context_length", c_uint32),
+        ("max_rows", c_uint32),
+        ("max_sequences", c_uint32),
+        ("max_threads", c_uint32),
+        ("end_token_count", c_uint32),
+        ("end_tokens", POINTER(c_int32)),
+        ("begin_token", c_int32),
+        ("weights_embedded", c_uint32),
+        ("weights_bytes", c_uint64),
+        ("target", c_char_p),
+        ("cpu_features", c_char_p),
+        ("facts", c_char_p),
+    ]
+
+
+class _SessionOptions(ctypes.Structure):
+    """``TernacSessionOptions`` of Session.h."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("threads", c_uint32),
+        ("no_pinning", c_uint32),
+        ("sequences", c_uint32),
+        ("cache_blocks", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+_SIGNATURES = {
+    "ternac_last_error": (c_char_p, []),
+    "ternac_open": (c_void_p, [c_char_p]),
+    "ternac_close": (None, [c_void_p]),
+    "ternac_model_of": (POINTER(_Model), [c_void_p]),
+    "ternac_session_create": (c_void_p, [c_void_p, POINTER(_SessionOptions)]),
+    "ternac_session_destroy": (None, [c_void_p]),
+    "ternac_session_threads": (c_uint32, [c_void_p]),
+    "ternac_length": (c_int64, [c_void_p, c_uint32]),
+    "ternac_truncate": (c_int32, [c_void_p, c_uint32, c_uint32]),
+    "ternac_feed": (
+        c_int32,
+        [c_void_p, c_uint32, c_void_p, c_size_t, c_void_p, c_size_t],
+    ),
+    "ternac_sampler_create": (c_void_p, [c_float, c_uint32, c_float, c_uint64]),
+    "ternac_sampler_destroy": (None, [c_void_p]),
+    "ternac_sample": (c_int32, [c_void_p, c_void_p, c_uint32]),
+}
+
+_LIBRARY_NAME = "libternac_runtime.so"
+
+
+def _find_runtime() -> Path:
+    """The runtime's shared library: where TERNAC_RUNTIME_LIBRARY says, beside
+    this package, or in the build folder of a source tree."""
+    named = os.environ.get("TERNAC_RUNTIME_LIBRARY")
+    if named:
+        return Path(named)
+    package = Path(__file__).resolve().parent
+    places = [package, package.parents[1] / "build" / "lib"]
+    for place in places:
+        if (place / _LIBRARY_NAME).is_file():
+            return place / _LIBRARY_NAME
+    raise TernacError(
+        f"{_LIBRARY_NAME} is in none of {', '.join(map(str, places))}; build "
+        "the project, or set TERNAC_RUNTIME_LIBRARY to its path"
+    )
+
+
+@functools.cache
+def _runtime() -> ctypes.CDLL:
+    path = _find_runtime()
+    try:
+        # A bare name would be searched for in the system's folders.
+        runtime = ctypes.CDLL(os.path.abspath(path))
+    except OSError as error:
+        raise TernacError(f"cannot load the runtime: {error}") from error
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(runtime, name)
+        function.restype = result
+        function.argtypes = arguments
+    return runtime
+
+
+def _last_error() -> TernacError:
+    return TernacError(_runtime().ternac_last_error().decode(errors="replace"))
+
+
+def _integer(name: str, value: int, high: int) -> int:
+    """ctypes would cut off what does not fit."""
+    if not 0 <= value <= high:
+        raise ValueError(f"expected {name} from 0 to {high}, but got {value}")
+    return int(value)
+
+
+class CompiledModel:
+    """A model library with one sequence of tokens. Made by :func:`load`.
+
+    A model may be used by one thread at a time. It holds its memory until
+    :meth:`close`, the end of a ``with`` block, or its own end.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        tokenizer: str | os.PathLike[str] | None = None,
+        pinning: bool = True,
+    ):
+        self._library = self._session = None
+        self._runtime = _runtime()
+        options = _SessionOptions(
+            struct_size=ctypes.sizeof(_SessionOptions),
+            threads=0 if threads is None else _integer("threads", threads, 2**32 - 1),
+            no_pinning=0 if pinning else 1,
+        )
+        if threads == 0:
+            raise ValueError("expected at least one thread")
+        self._library = self._runtime.ternac_open(os.fsencode(path))
+        if not self._library:
+            raise _last_error()
+        self._session = self._runtime.ternac_session_create(
+            self._library, ctypes.byref(options)
+        )
+        if not self._session:
+            error = _last_error()
+            self.close()
+            raise error
+        self._model = self._runtime.ternac_model_of(self._library).contents
+        beside = Path(path).resolve().parent / "tokenizer.json"
+        if tokenizer is None and beside.is_file():
+            tokenizer = beside
+        self._tokenizer_path = None if tokenizer is None else Path(tokenizer)
+
+    def close(self) -> None:
+        """Frees the memory and the library. The model is of no use then."""
+        if self._session:
+            self._runtime.ternac_session_destroy(self._session)
+        if self._library:
+            self._runtime.ternac_close(self._library)
+        self._library = self._session = None
+
+    def __enter__(self) -> CompiledModel:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Absent if the constructor failed before it opened anything.
+        if getattr(self, "_runtime", None):
+            self.close()
+
+    def _open_session(self) -> int:
+        if not self._session:
+            raise TernacError("the model is closed")
+        return self._session
+
+    # Facts.
+
+    @property
+    def vocab_size(self) -> int:
+        return self._facts_table().vocab_size
+
+    @property
+    def context_length(self) -> int:
+        """Positions that fit into the sequence."""
+        return self._facts_table().context_length
+
+    @property
+    def begin_token(self) -> int | None:
+        token = self._facts_table().begin_token
+        return None if token < 0 else token
+
+    @property
+    def end_tokens(self) -> list[int]:
+        model = self._facts_table()
+        return model.end_tokens[: model.end_token_count]
+
+    @property
+    def target(self) -> str:
+        """The machine the model was compiled for."""
+        return self._facts_table().target.decode()
+
+    @property
+    def facts(self) -> dict:
+        """All that the compiler tells of the model."""
+        return json.loads(self._facts_table().facts)
+
+    @property
+    def threads(self) -> int:
+        return self._runtime.ternac_session_threads(self._open_session())
+
+    def _facts_table(self) -> _Model:
+        # The table is a part of the library and goes with it.
+        self._open_session()
+        return self._model
+
+    # The sequence.
+
+    def __len__(self) -> int:
+        """Tokens in the sequence."""
+        return self._runtime.ternac_length(self._open_session(), 0)
+
+    def truncate(self, length: int = 0) -> None:
+        """Forgets all but the first ``length`` tokens of the sequence."""
+        length = _integer("length", length, 2**32 - 1)
+        if self._runtime.ternac_truncate(self._open_session(), 0, length):
+            raise _last_error()
+
+    def feed(self, ids: Sequence[int] | np.ndarray, rows: int | None = None) -> np.ndarray:
+        """Appends tokens to the sequence and returns logits.
+
+        ``ids`` is a sequence of n token ids. Returned are the logits of the
+        last ``rows`` of them (default: 1, or 0 if n is 0), float32
+        [rows, vocab_size]: row i scores what follows its token.
+
+        Raises TernacError if a token is outside the vocabulary or if the
+        context is full; the sequence is as it was before.
+        """
+        tokens = self._to_tokens(ids)
+        if rows is None:
+            rows = min(1, tokens.size)
+        if not 0 <= rows <= tokens.size:
+            raise ValueError(f"expected rows from 0 to {tokens.size}, but got {rows}")
+        logits = np.empty((rows, self.vocab_size), np.float32)
+        if self._runtime.ternac_feed(
+            self._open_session(),
+            0,
+            tokens.ctypes.data,
+            tokens.size,
+            logits.ctypes.data if rows else None,
+            rows,
+        ):
+            raise _last_error()
+        return logits
+
+    def logits(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The logits of a whole text, from an empty sequence.
+
+        ``ids`` is a sequence of n token ids; returned are float32
+        [n, vocab_size]. The sequence holds ``ids`` afterwards. Raises as
+        :meth:`feed` does; the sequence is empty then.
+        """
+        self.truncate()
+        return self.feed(ids, rows=len(ids))
+
+    def generate(
+        self,
+        prompt: str | Sequence[int] | np.ndarray,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        ignore_eos: bool = False,
+    ) -> Iterator[int] | Iterator[str]:
+        """Continues a prompt, from an empty sequence.
+
+        Token ids give an iterator of token ids; it ends after an end token of
+        the model, which is included, unless ``ignore_eos``. Text gives an
+        iterator of pieces of text, without the end token; a piece may be
+        empty while a character is incomplete.
+
+        ``temperature`` 0 always takes the likeliest token; otherwise tokens
+        are drawn from the ``top_k`` likeliest (0: all) and of those from the
+        fewest whose probability reaches ``top_p``. The same ``seed`` gives
+        the same tokens.
+
+        Everything is checked here, before the first token is asked for:
+        raises TernacError if prompt and new tokens do not fit the context, if
+        a token is outside the vocabulary, if a parameter is out of range, or,
+        for text, if there is no tokenizer.
+        """
+        if not isinstance(prompt, str):
+            return self._generate_ids(
+                self._to_tokens(prompt), max_new_tokens, temperature, top_k, top_p, seed, ignore_eos
+            )
+        tokens = self._to_tokens(self.tokenizer.encode(prompt).ids)
+        new = self._generate_ids(
+            tokens, max_new_tokens, temperature, top_k, top_p, seed, ignore_eos
+        )
+        return self._to_text(tokens.tolist(), new)
+
+    def _generate_ids(
+        self, tokens, max_new_tokens, temperature, top_k, top_p, seed, ignore_eos
+    ) -> Iterator[int]:
+        """Checks and feeds at once; the iterator that is returned draws."""
+        max_new_tokens = _integer("max_new_tokens", max_new_tokens, 2**31 - 1)
+        if not tokens.size:
+            raise TernacError("the prompt has no tokens")
+        if tokens.size + max_new_tokens > self.context_length:
+            raise TernacError(
+                f"{tokens.size} prompt tokens and {max_new_tokens} new ones do not "
+                f"fit the context of {self.context_length} tokens"
+            )
+        sampler = _Sampler(self._runtime, temperature, top_k, top_p, seed)
+        self.truncate()
+        logits = self.feed(tokens)
+
+        def draw(logits: np.ndarray) -> Iterator[int]:
+            stop = set() if ignore_eos else set(self.end_tokens)
+            for left in range(max_new_tokens, 0, -1):
+                token = sampler.sample(logits)
+                yield token
+                if token in stop or left == 1:
+                    return
+                logits = self.feed([token])
+
+        return draw(logits)
+
+    def _to_text(self, prompt: list[int], new: Iterator[int]) -> Iterator[str]:
+        """Decodes the prompt's end with the new tokens: how a token is spelled
+        can depend on the one before it, and a character may need several."""
+        end_tokens = set(self.end_tokens)
+        known = prompt[-1:]
+        shown = text = self.tokenizer.decode(known)
+        for token in new:
+            if token in end_tokens:
+                break
+            known.append(token)
+            text = self.tokenizer.decode(known)
+            # U+FFFD stands for a character whose last bytes are to come.
+            if text.endswith("\ufffd"):
+                yield ""
+                continue
+            yield text[len(shown) :]
+            known = known[-1:]
+            shown = text = self.tokenizer.decode(known)
+        if len(text) > len(shown):
+            yield text[len(shown) :]
+
+    @functools.cached_property
+    def tokenizer(self):
+        """The ``tokenizers.Tokenizer`` of the model. Raises TernacError if no
+        tokenizer.json was given or found, or the package is not installed."""
+        if self._tokenizer_path is None:
+            raise TernacError(
+                "text needs a tokenizer: give tokenizer='.../tokenizer.json' to "
+                "load(), or put tokenizer.json beside the library"
+            )
+        try:
+            import tokenizers
+        except ImportError as error:
+            raise TernacError(
+                "text needs the 'tokenizers' package: pip install tokenizers"
+            ) from error
+        if not self._tokenizer_path.is_file():
+            raise TernacError(f"there is no tokenizer '{self._tokenizer_path}'")
+        return tokenizers.Tokenizer.from_file(str(self._tokenizer_path))
+
+    def _to_tokens(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """``ids`` as int32 [n]."""
+        tokens = np.asarray(ids)
+        if tokens.ndim != 1:
+            raise ValueError(f"expected one dimension of token ids, but got {tokens.ndim}")
+        if tokens.size and not np.issubdtype(tokens.dtype, np.integer):
+            raise ValueError(f"expected integer token ids, but got {tokens.dtype}")
+        outside = (tokens < 0) | (tokens >= self.vocab_size)
+        if outside.any():
+            raise TernacError(
+                f"token {tokens[outside][0]} is outside the vocabulary of "
+                f"{self.vocab_size} tokens"
+            )
+        return np.ascontiguousarray(tokens, np.int32)
+
+
+class _Sampler:
+    """Owns a ``TernacSampler``."""
+
+    def __init__(self, runtime, temperature, top_k, top_p, seed):
+        self._runtime = runtime
+        self._sampler = runtime.ternac_sampler_create(
+            temperature,
+            _integer("top_k", top_k, 2**32 - 1),
+            top_p,
+            _integer("seed", seed, 2**64 - 1),
+        )
+        if not self._sampler:
+            raise _last_error()
+
+    def __del__(self):
+        if getattr(self, "_sampler", None):
+            self._runtime.ternac_sampler_destroy(self._sampler)
+
+    def sample(self, logits: np.ndarray) -> int:
+        token = self._runtime.ternac_sample(
+            self._sampler, logits.ctypes.data, logits.shape[-1]
+        )
+        if token < 0:
+            raise _last_error()
+        return token
+
+
+def load(
+    path: str | os.PathLike[str],
+    threads: int | None = None,
+    tokenizer: str | os.PathLike[str] | None = None,
+    pinning: bool = True,
+) -> CompiledModel:
+    """Opens a compiled model.
+
+    ``path`` is the library that the compiler wrote. ``threads`` defaults to
+    the processors this process may use; with ``pinning`` each thread is kept
+    on one of them while the model runs. ``tokenizer`` is the path of a
+    tokenizer.json; by default the one beside the library is used, if there is
+    one.
+
+    Raises TernacError if the file is no model library, was built for a newer
+    runtime, needs a processor feature this machine lacks, or if there is not
+    enough memory.
+    """
+    return CompiledModel(path, threads, tokenizer, pinning)

@@ -1,0 +1,166 @@
+/*===- FakeModel.c - A model library whose results can be predicted -------===*\
+|*
+|* Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* Tests of the runtime need a model that is tiny, exact and sensitive. This
+|* one writes (token, position) of each row to the cache, and the logits of a
+|* row are a hash of all that the cache holds for its sequence so far, read
+|* back through the block table. A wrong block, position, order or length gives
+|* other logits.
+|*
+|* Macros make the variants that a host must refuse.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#include "ternac/Runtime/ModelABI.h"
+
+#ifndef FAKE_ABI_VERSION
+#define FAKE_ABI_VERSION TERNAC_ABI_VERSION
+#endif
+#ifndef FAKE_STRUCT_SIZE
+#define FAKE_STRUCT_SIZE sizeof(TernacModel)
+#endif
+#ifndef FAKE_FEATURES
+#define FAKE_FEATURES ""
+#endif
+#ifndef FAKE_WEIGHTS_EMBEDDED
+#define FAKE_WEIGHTS_EMBEDDED 1
+#endif
+#ifndef FAKE_CACHE_FACTOR
+#define FAKE_CACHE_FACTOR 1
+#endif
+#ifndef FAKE_SYMBOL
+#define FAKE_SYMBOL ternac_model
+#endif
+
+enum {
+  VocabSize = 97,
+  ContextLength = 256,
+  MaxRows = 16,
+  MaxSequences = 4,
+  MaxThreads = 8,
+  /* `forward` refuses a call with two of these in a row, so that tests can see
+   * what is undone. */
+  FailingToken = 96,
+  WeightsBytes = 64
+};
+
+typedef struct {
+  int32_t token;
+  int32_t position;
+} Record;
+
+typedef struct {
+  const TernacEnvironment *environment;
+  const TernacCall *call;
+} Job;
+
+static Record *recordOf(const TernacCall *call, int32_t sequence,
+                        int32_t position) {
+  const int32_t *row =
+      call->block_table + (uint64_t)sequence * call->block_table_columns;
+  int32_t block = row[position / (int32_t)TERNAC_CACHE_BLOCK_POSITIONS];
+  return (Record *)call->cache +
+         (uint64_t)block * TERNAC_CACHE_BLOCK_POSITIONS +
+         position % (int32_t)TERNAC_CACHE_BLOCK_POSITIONS;
+}
+
+static uint32_t mix(uint32_t hash, uint32_t value) {
+  hash = (hash ^ value) * 0x01000193u;
+  return hash ^ hash >> 15;
+}
+
+static void computeLogits(const TernacCall *call, uint32_t index) {
+  int32_t row = call->logit_rows[index];
+  uint32_t hash = 0x811c9dc5u;
+  if (call->weights)
+    hash = mix(hash, *(const unsigned char *)call->weights);
+  for (int32_t position = 0; position <= call->positions[row]; ++position) {
+    const Record *record = recordOf(call, call->sequences[row], position);
+    hash = mix(mix(hash, (uint32_t)record->token), (uint32_t)record->position);
+  }
+  float *logits = call->logits + (uint64_t)index * VocabSize;
+  for (uint32_t token = 0; token < VocabSize; ++token)
+    logits[token] = (float)(mix(hash, token) % 4096u) / 4096.0f;
+}
+
+static void body(void *argument, uint32_t thread, uint32_t threads) {
+  const Job *job = (const Job *)argument;
+  const TernacCall *call = job->call;
+  for (uint32_t row = thread; row < call->rows; row += threads) {
+    Record *record = recordOf(call, call->sequences[row], call->positions[row]);
+    record->token = call->tokens[row];
+    record->position = call->positions[row];
+    ((int32_t *)call->workspace)[row] = call->tokens[row];
+  }
+  if (job->environment)
+    job->environment->barrier(job->environment->context, thread);
+  for (uint32_t index = thread; index < call->logit_count; index += threads)
+    computeLogits(call, index);
+}
+
+static int32_t forward(const TernacEnvironment *environment,
+                       const TernacCall *call) {
+  Job job = {environment, call};
+  if (call->struct_size < sizeof(*call) ||
+      call->abi_version != TERNAC_ABI_VERSION)
+    return TERNAC_ERROR_VERSION;
+  if (call->rows > MaxRows ||
+      (environment && environment->threads > MaxThreads))
+    return TERNAC_ERROR_LIMIT;
+  if (!FAKE_WEIGHTS_EMBEDDED && !call->weights)
+    return TERNAC_ERROR_WEIGHTS;
+  for (uint32_t row = 1; row < call->rows; ++row)
+    if (call->tokens[row - 1] == FailingToken &&
+        call->tokens[row] == FailingToken)
+      return TERNAC_ERROR_LIMIT;
+  if (environment)
+    environment->parallel(environment->context, body, &job);
+  else
+    body(&job, 0, 1);
+  return TERNAC_OK;
+}
+
+static uint64_t workspaceBytes(uint32_t rows, uint32_t threads) {
+  (void)threads;
+  return rows * sizeof(int32_t);
+}
+
+static uint64_t cacheBytes(uint32_t blocks) {
+  return (uint64_t)blocks * TERNAC_CACHE_BLOCK_POSITIONS * sizeof(Record) *
+         FAKE_CACHE_FACTOR;
+}
+
+static const int32_t endTokens[] = {2, 5, 7, 11};
+
+static const TernacModel model = {
+    .struct_size = FAKE_STRUCT_SIZE,
+    .abi_version = FAKE_ABI_VERSION,
+    .vocab_size = VocabSize,
+    .hidden_size = 8,
+    .layers = 1,
+    .context_length = ContextLength,
+    .max_rows = MaxRows,
+    .max_sequences = MaxSequences,
+    .max_threads = MaxThreads,
+    .end_token_count = sizeof(endTokens) / sizeof(endTokens[0]),
+    .end_tokens = endTokens,
+    .begin_token = 1,
+    .weights_embedded = FAKE_WEIGHTS_EMBEDDED,
+    .weights_bytes = WeightsBytes,
+    .target = "fake",
+    .cpu_features = FAKE_FEATURES,
+    .facts = "{\"name\": \"fake\", \"bytes_per_token\": {\"body\": 64, "
+             "\"head\": 16}, \"cache_bytes_per_position\": 8, "
+             "\"macs_per_token\": {\"body\": 256, \"head\": 97}}",
+    .weights = 0,
+    .workspace_bytes = workspaceBytes,
+    .cache_bytes = cacheBytes,
+    .forward = forward,
+};
+
+const TernacModel *FAKE_SYMBOL(void);
+const TernacModel *FAKE_SYMBOL(void) { return &model; }

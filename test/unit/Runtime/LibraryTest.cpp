@@ -1,0 +1,122 @@
+//===- LibraryTest.cpp ----------------------------------------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TestSupport.h"
+#include "gtest/gtest.h"
+
+#include <cstdio>
+#include <thread>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace {
+
+/// The error of opening `path`, or "" if it can be opened.
+std::string openError(const std::string &path) {
+  Library library(ternac_open(path.c_str()));
+  return library ? "" : ternac_last_error();
+}
+
+TEST(Library, Opens) {
+  Library library(ternac_open(fakeModel().c_str()));
+  ASSERT_TRUE(library) << ternac_last_error();
+  EXPECT_EQ(ternac_model_of(library.get())->vocab_size, 97u);
+  EXPECT_EQ(ternac_is_end_token(library.get(), 5), 1);
+  EXPECT_EQ(ternac_is_end_token(library.get(), 6), 0);
+}
+
+TEST(Library, BareNameIsInTheCurrentDirectory) {
+  char *directory = getcwd(nullptr, 0);
+  ASSERT_EQ(chdir(TERNAC_FAKE_MODELS), 0);
+  EXPECT_EQ(openError("FakeModel.so"), "");
+  EXPECT_EQ(chdir(directory), 0);
+  free(directory);
+}
+
+TEST(Library, NoSuchFile) {
+  EXPECT_EQ(openError("/nowhere/model.so"),
+            "cannot open '/nowhere/model.so': No such file or directory");
+  EXPECT_EQ(openError(""), "the path of the model library is empty");
+}
+
+TEST(Library, NoModelLibrary) {
+  std::string text = testing::TempDir() + "/not-a-library.so";
+  FILE *file = fopen(text.c_str(), "w");
+  fputs("text\n", file);
+  fclose(file);
+  EXPECT_NE(openError(text).find("is no Ternac model library"),
+            std::string::npos);
+  unlink(text.c_str());
+  EXPECT_NE(openError(testing::TempDir()).find("is no Ternac model library"),
+            std::string::npos);
+  EXPECT_NE(openError(fakeModel("FakeModelNoSymbol"))
+                .find("is no Ternac model library: it has no symbol "
+                      "'ternac_model'"),
+            std::string::npos);
+}
+
+TEST(Library, NewerVersion) {
+  std::string path = fakeModel("FakeModelNewer");
+  EXPECT_EQ(openError(path),
+            "'" + path +
+                "' was built for version 2 of the model ABI, but this runtime "
+                "knows versions up to 1; use a newer runtime");
+}
+
+TEST(Library, SmallTable) {
+  EXPECT_NE(
+      openError(fakeModel("FakeModelSmall")).find("expected a model table of"),
+      std::string::npos);
+}
+
+#if defined(__x86_64__)
+TEST(Library, MissingFeatures) {
+  std::string error = openError(fakeModel("FakeModelFeatures"));
+  EXPECT_NE(error.find("needs processor features that this machine does not "
+                       "have: "),
+            std::string::npos);
+  EXPECT_EQ(error.find("sse2"), std::string::npos);
+  error = openError(fakeModel("FakeModelUnknownFeature"));
+  EXPECT_NE(error.find("does not have: warp-drive;"), std::string::npos);
+}
+#endif
+
+TEST(Library, SeparateWeights) {
+  // The library is reached by a link, so that tests do not share the weights.
+  std::string link = testing::TempDir() + "/separate-test.so";
+  std::string weights = testing::TempDir() + "/separate-test.weights";
+  unlink(link.c_str());
+  unlink(weights.c_str());
+  ASSERT_EQ(symlink(fakeModel("FakeModelSeparate").c_str(), link.c_str()), 0);
+  EXPECT_EQ(openError(link), "cannot read the weights '" + weights + "' of '" +
+                                 link + "': No such file or directory");
+
+  FILE *file = fopen(weights.c_str(), "w");
+  fputs("too short", file);
+  fclose(file);
+  EXPECT_EQ(openError(link), "'" + weights + "' does not fit '" + link +
+                                 "': expected 64 bytes, but got 9");
+
+  ASSERT_EQ(truncate(weights.c_str(), 64), 0);
+  Library library(ternac_open(link.c_str()));
+  ASSERT_TRUE(library) << ternac_last_error();
+  Session session(ternac_session_create(library.get(), nullptr));
+  ASSERT_TRUE(session);
+  int32_t token = 1;
+  EXPECT_EQ(ternac_feed(session.get(), 0, &token, 1, nullptr, 0), 0);
+  unlink(link.c_str());
+  unlink(weights.c_str());
+}
+
+TEST(Library, ErrorsArePerThread) {
+  openError("");
+  std::thread([] { EXPECT_STREQ(ternac_last_error(), ""); }).join();
+  EXPECT_STRNE(ternac_last_error(), "");
+}
+
+} // namespace

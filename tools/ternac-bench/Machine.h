@@ -1,0 +1,43 @@
+//===- Machine.h - What this machine can do ---------------------*- C++ -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Machines are shared and drift by tens of per cent within the hour, so speeds
+// are compared with the machine's own speed in the same run.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_TOOLS_BENCH_MACHINE_H
+#define TERNAC_TOOLS_BENCH_MACHINE_H
+
+#include "ternac/Runtime/MappedMemory.h"
+#include "ternac/Runtime/ThreadPool.h"
+
+namespace ternac::bench {
+
+/// Reads memory that no cache holds.
+class MemoryReader {
+public:
+  /// False if there is not enough memory.
+  bool allocate();
+
+  /// One sample in bytes per second, with all threads of `pool`.
+  double sample(runtime::ThreadPool &pool) const;
+
+private:
+  runtime::MappedMemory memory;
+};
+
+/// One sample of int8 x int8 products, summed in int32, per second: the best
+/// that the processor does with operands in registers.
+double sampleInt8Peak(runtime::ThreadPool &pool);
+
+/// The instruction set that `sampleInt8Peak` uses.
+const char *int8PeakFeature();
+
+} // namespace ternac::bench
+
+#endif // TERNAC_TOOLS_BENCH_MACHINE_H

@@ -1,0 +1,53 @@
+//===- main.cpp - ternac-bench, speeds next to what is possible -----------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A speed says little without the speed of the machine it was measured on. This
+// tool measures both in one run and reports the fraction.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Measure.h"
+#include "Options.h"
+#include "Report.h"
+#include "ternac/Support/Arguments.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+using namespace ternac;
+using namespace ternac::bench;
+
+static int run(TernacLibrary *library, Options &options) {
+  const TernacModel &model = *ternac_model_of(library);
+  if (std::optional<int> status = options.resolve(model))
+    return *status;
+  std::optional<Measurements> measurements = measure(library, options);
+  if (!measurements)
+    return 1;
+  std::string json = formatJSON(*measurements, options.library, model);
+  bool replacesTable = options.json && options.json->empty();
+  std::string text = replacesTable ? json : formatTable(*measurements);
+  if (fputs(text.c_str(), stdout) < 0 || fflush(stdout) != 0)
+    return Arguments::error("cannot write the results: %s", strerror(errno));
+  if (options.json && !replacesTable && !writeFile(*options.json, json))
+    return Arguments::error("cannot write '%s': %s", options.json->c_str(),
+                            strerror(errno));
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  Options options;
+  if (std::optional<int> status = options.parse(argc, argv))
+    return *status;
+  TernacLibrary *library = ternac_open(options.library.c_str());
+  if (!library)
+    return Arguments::error("%s", ternac_last_error());
+  int status = run(library, options);
+  ternac_close(library);
+  return status;
+}

@@ -1,0 +1,48 @@
+//===- Options.h - The command line of ternac-run ---------------*- C++ -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the user asks for, and the checks of it that need the model's facts.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_TOOLS_RUN_OPTIONS_H
+#define TERNAC_TOOLS_RUN_OPTIONS_H
+
+#include "ternac/Runtime/ModelABI.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ternac::run {
+
+struct Options {
+  std::string library;
+  std::vector<int32_t> tokens;
+  uint32_t maxNewTokens = 0;
+  bool ignoreEndTokens = false;
+  std::string logitsFile; ///< empty: not wanted
+  uint32_t threads = 0;   ///< 0: all processors
+  bool noPinning = false;
+  float temperature = 0;
+  uint32_t topK = 0;
+  float topP = 1;
+  uint64_t seed = 0;
+  uint32_t chunk = 0; ///< 0: as large as the model takes
+
+  /// Fills this from the command line; the result is the exit status if the
+  /// process shall end here.
+  std::optional<int> parse(int argc, char **argv);
+
+  /// Checks the tokens against the model; the result is 1, after an error.
+  std::optional<int> check(const TernacModel &model) const;
+};
+
+} // namespace ternac::run
+
+#endif // TERNAC_TOOLS_RUN_OPTIONS_H
