@@ -31,18 +31,30 @@ llvm::json::Value toJson(Attribute attribute) {
   return values;
 }
 
-/// The bytes of weights that one token reads, by part.
-llvm::json::Object bytesPerToken(WeightsAttr weights, StringRef head) {
-  int64_t bodyBytes = 0, headBytes = 0;
+/// What one token costs, by part: bytes of weights read, and multiply-
+/// accumulates (additions, for strategies that have no products).
+struct TokenCost {
+  int64_t bodyBytes = 0, headBytes = 0, bodyMacs = 0, headMacs = 0;
+};
+
+TokenCost costOf(WeightsAttr weights, StringRef head) {
+  TokenCost cost;
   for (EntryAttr entry : weights.getEntries()) {
-    int64_t bytes = entry.getLayerBytes() * entry.getLayers();
     StoredKind kind = entry.getStored().getKind();
-    if (entry.getName() == head)
-      headBytes += bytes;
-    else if (entry.getName().starts_with("layers") && kind != StoredKind::Rope)
-      bodyBytes += bytes;
+    int64_t bytes = entry.getLayerBytes() * entry.getLayers();
+    bool isMatrix = kind == StoredKind::Trits || kind == StoredKind::RowInt8 ||
+                    (kind == StoredKind::Dense && entry.getRows() > 1);
+    int64_t macs =
+        isMatrix ? entry.getLayers() * entry.getRows() * entry.getCols() : 0;
+    if (entry.getName() == head) {
+      cost.headBytes += bytes;
+      cost.headMacs += macs;
+    } else if (entry.getName().starts_with("layers")) {
+      cost.bodyBytes += bytes;
+      cost.bodyMacs += macs;
+    }
   }
-  return llvm::json::Object{{"body", bodyBytes}, {"head", headBytes}};
+  return cost;
 }
 
 } // namespace
@@ -97,7 +109,11 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   llvm::json::Object json;
   for (NamedAttribute entry : model)
     json[entry.getName().getValue()] = toJson(entry.getValue());
-  json["bytes_per_token"] = bytesPerToken(weights, head.getValue());
+  TokenCost cost = costOf(weights, head.getValue());
+  json["bytes_per_token"] = llvm::json::Object{{"body", cost.bodyBytes},
+                                               {"head", cost.headBytes}};
+  json["macs_per_token"] =
+      llvm::json::Object{{"body", cost.bodyMacs}, {"head", cost.headMacs}};
   json["cache_bytes_per_position"] = facts.cacheBlockBytes / 64;
   llvm::raw_string_ostream(facts.json) << llvm::json::Value(std::move(json));
   return facts;

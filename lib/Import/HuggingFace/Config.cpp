@@ -100,12 +100,6 @@ static void readSizes(ObjectReader &reader, Config &config) {
     reader.fail("'num_attention_heads' times the size of a head must be at "
                 "most " +
                 Twine(maxWidth) + ", but is " + Twine(attention));
-  // These two apply a norm of hidden_size elements to the heads' output.
-  if (config.family != Family::Llama && attention != facts.hiddenSize)
-    reader.fail("'num_attention_heads' times the size of a head must be the "
-                "hidden_size " +
-                Twine(facts.hiddenSize) + " in this kind of model, but is " +
-                Twine(attention));
 }
 
 /// The frequency base: a key of the config itself, or since version 5 of

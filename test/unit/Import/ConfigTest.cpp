@@ -146,10 +146,6 @@ TEST(Config, SizesThatDoNotFitTogether) {
        {"num_attention_heads", "16",
         "without 'head_dim', 'hidden_size' must be a multiple of "
         "'num_attention_heads', but 8 is none of 16"}});
-  expectErrors(Kind::BitNetOffline,
-               {{"head_dim", "8",
-                 "'num_attention_heads' times the size of a head must be the "
-                 "hidden_size 8 in this kind of model, but is 16"}});
   json::Object wide = configOf(Kind::Llama);
   wide["num_attention_heads"] = 65536;
   wide["head_dim"] = 4096;

@@ -80,7 +80,7 @@ def Tern_TritsAttr : Tern_Attr<"Trits", "trits"> {
 
     ```mlir
     func.func @constant() -> tensor<2x2x!tern.trit> {
-      %w = tern.constant #tern.trits<"+0-+"> : tensor<2x2x!tern.trit>
+      %w = tern.constant <"+0-+"> : tensor<2x2x!tern.trit>
       return %w : tensor<2x2x!tern.trit>
     }
     ```

@@ -120,7 +120,7 @@ def Tern_ConstantOp : Tern_Op<"constant", [Pure, ConstantLike]> {
 
     ```mlir
     func.func @constant() -> tensor<2x3x!tern.trit> {
-      %w = tern.constant #tern.trits<"+0--0+"> : tensor<2x3x!tern.trit>
+      %w = tern.constant <"+0--0+"> : tensor<2x3x!tern.trit>
       return %w : tensor<2x3x!tern.trit>
     }
     ```
@@ -578,11 +578,12 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
     gives the layout, `cols` the columns K of the matrix before padding, and
     `config` says how it will be lowered; a selection pass writes `packing` and
     `config` just before. `sum` has the sum of each row of q: strategies that
-    compute with the codes 0, 1, 2 subtract it.
+    compute with the codes 0, 1, 2 subtract it. Columns of q beyond K must be
+    zero.
 
     Constraints:
-    * (C1) with trits, q is [n, K], W is [M, K], the result [n, M], and `cols`
-      is absent.
+    * (C1) with trits, q is [n, P] with P >= K, W is [M, K], the result [n, M],
+      and `cols` is absent.
     * (C2) with bytes, `packing`, `cols` and `config` are present, q has at
       least the padded columns of `cols`, and W has exactly the bytes that the
       layout needs for [M, cols].
