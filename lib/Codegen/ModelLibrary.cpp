@@ -22,7 +22,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cerrno>
@@ -57,6 +57,7 @@ public:
       return makeError(model.drop_back(StringRef(".%%%%%%.tmp").size()) +
                        ": cannot write: " + code.message());
     ::close(descriptor);
+    sys::RemoveFileOnSignal(path);
     return TemporaryFile(path.str().str());
   }
   TemporaryFile(TemporaryFile &&other) : name(std::move(other.name)) {
@@ -64,13 +65,16 @@ public:
   }
   TemporaryFile(const TemporaryFile &) = delete;
   ~TemporaryFile() {
-    if (!name.empty())
-      sys::fs::remove(name);
+    if (name.empty())
+      return;
+    sys::fs::remove(name);
+    sys::DontRemoveFileOnSignal(name);
   }
   const std::string &path() const { return name; }
   Error renameTo(StringRef target) {
     if (std::error_code code = sys::fs::rename(name, target))
       return makeError(target + ": cannot write: " + code.message());
+    sys::DontRemoveFileOnSignal(name);
     name.clear();
     return Error::success();
   }

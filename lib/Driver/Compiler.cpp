@@ -285,12 +285,12 @@ private:
   std::string outputPath() const {
     if (!options.output.empty() || options.emit.kind != Kind::Library)
       return options.output;
-    llvm::StringRef path = options.model;
-    path.consume_back("/");
-    llvm::StringRef name = llvm::sys::path::extension(path) == ".mlir"
-                               ? llvm::sys::path::stem(path)
-                               : llvm::sys::path::filename(path);
-    return (name + ".so").str();
+    std::string path = absolute(options.model);
+    return (llvm::sys::fs::is_directory(path)
+                ? llvm::sys::path::filename(path)
+                : llvm::sys::path::stem(path))
+               .str() +
+           ".so";
   }
 
   Error lower() {

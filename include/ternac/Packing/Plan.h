@@ -85,7 +85,7 @@ enum class EntryKind : uint32_t {
   Rope = 4,
 };
 
-/// What a stored scale means; see docs/formats.md.
+/// What a stored scale means; see docs/Formats.md.
 enum class ScaleSense : uint32_t {
   Direct = 0,     ///< the factor is the stored value
   Reciprocal = 1, ///< the factor is 1 / stored value

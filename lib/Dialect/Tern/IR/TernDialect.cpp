@@ -196,6 +196,132 @@ LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+/// Parses `key = value` pairs, separated by commas, up to '>'. `parseValue`
+/// parses the value of a key and reports keys that it does not know.
+static ParseResult
+parseKeyValues(AsmParser &parser, bool commaFirst,
+               function_ref<ParseResult(StringRef key)> parseValue) {
+  llvm::SmallDenseSet<StringRef> seen;
+  bool first = !commaFirst;
+  while (failed(parser.parseOptionalGreater())) {
+    StringRef key;
+    SMLoc loc;
+    if ((!first && parser.parseComma()) ||
+        (loc = parser.getCurrentLocation(), parser.parseKeyword(&key)) ||
+        parser.parseEqual())
+      return failure();
+    if (!seen.insert(key).second)
+      return parser.emitError(loc, "'") << key << "' appears twice";
+    if (parseValue(key))
+      return failure();
+    first = false;
+  }
+  return success();
+}
+
+static ParseResult unknownKey(AsmParser &parser, StringRef key,
+                              StringRef expected) {
+  return parser.emitError(parser.getCurrentLocation(), "unknown key '")
+         << key << "'; expected one of: " << expected;
+}
+
+/// Parses `[a, b, ...]`.
+template <typename T>
+static ParseResult parseList(AsmParser &parser, SmallVectorImpl<T> &list) {
+  return parser.parseCommaSeparatedList(
+      AsmParser::Delimiter::Square, [&]() -> ParseResult {
+        return parser.parseCustomAttributeWithFallback(list.emplace_back());
+      });
+}
+
+/// Prints `, key = [a, b, ...]` unless the list is empty.
+template <typename T>
+static void printList(AsmPrinter &printer, StringRef separator, StringRef key,
+                      ArrayRef<T> list) {
+  if (list.empty())
+    return;
+  printer << separator << key << " = [";
+  llvm::interleaveComma(list, printer, [&](T attr) {
+    printer.printStrippedAttrOrType(attr);
+  });
+  printer << ']';
+}
+
+Attribute StoredAttr::parse(AsmParser &parser, Type) {
+  PackingAttr packing;
+  ScaleSense sense = ScaleSense::Direct;
+  FloatAttr theta;
+  SmallVector<SourceAttr> sources;
+  if (parser.parseLess())
+    return {};
+  FailureOr<StoredKind> kind = FieldParser<StoredKind>::parse(parser);
+  if (failed(kind))
+    return {};
+  auto parseValue = [&](StringRef key) -> ParseResult {
+    if (key == "packing")
+      return parser.parseCustomAttributeWithFallback(packing);
+    if (key == "theta")
+      return parser.parseAttribute(theta);
+    if (key == "sources")
+      return parseList(parser, sources);
+    if (key != "sense")
+      return unknownKey(parser, key, "packing, sense, theta, sources");
+    FailureOr<ScaleSense> parsed = FieldParser<ScaleSense>::parse(parser);
+    if (failed(parsed))
+      return failure();
+    sense = *parsed;
+    return success();
+  };
+  if (parseKeyValues(parser, /*commaFirst=*/true, parseValue))
+    return {};
+  return get(parser.getContext(), *kind, packing, sense, theta, sources);
+}
+
+void StoredAttr::print(AsmPrinter &printer) const {
+  printer << '<' << stringifyStoredKind(getKind());
+  if (getPacking()) {
+    printer << ", packing = ";
+    printer.printStrippedAttrOrType(getPacking());
+  }
+  if (getSense() != ScaleSense::Direct)
+    printer << ", sense = " << stringifyScaleSense(getSense());
+  if (getTheta())
+    printer << ", theta = " << getTheta();
+  printList(printer, ", ", "sources", getSources());
+  printer << '>';
+}
+
+Attribute WeightsAttr::parse(AsmParser &parser, Type) {
+  SmallVector<FileAttr> files;
+  IntegerAttr seed;
+  SmallVector<EntryAttr> entries;
+  auto parseValue = [&](StringRef key) -> ParseResult {
+    if (key == "files")
+      return parseList(parser, files);
+    if (key == "synthetic_seed")
+      return parser.parseAttribute(seed);
+    if (key == "entries")
+      return parseList(parser, entries);
+    return unknownKey(parser, key, "files, synthetic_seed, entries");
+  };
+  if (parser.parseLess() ||
+      parseKeyValues(parser, /*commaFirst=*/false, parseValue))
+    return {};
+  return get(parser.getContext(), files, seed, entries);
+}
+
+void WeightsAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  printList(printer, "", "files", getFiles());
+  StringRef separator = getFiles().empty() ? "" : ", ";
+  if (getSyntheticSeed()) {
+    printer << separator << "synthetic_seed = " << getSyntheticSeed();
+    separator = ", ";
+  }
+  printList(printer, separator, "entries", getEntries());
+  printer << '>';
+}
+
 EntryAttr WeightsAttr::lookup(StringRef name) const {
   for (EntryAttr entry : getEntries())
     if (entry.getName() == name)

@@ -283,10 +283,7 @@ def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
                            "::ternac::tern::ScaleSense::Direct">:$sense,
     OptionalParameter<"::mlir::FloatAttr">:$theta,
     OptionalArrayRefParameter<"::ternac::tern::SourceAttr">:$sources);
-  let assemblyFormat = [{
-    `<` $kind (`,` `packing` `=` $packing^)? (`,` `sense` `=` $sense^)?
-    (`,` `theta` `=` $theta^)? (`,` `sources` `=` `[` $sources^ `]`)? `>`
-  }];
+  let hasCustomAssemblyFormat = 1;
 }
 
 def Tern_EntryAttr : Tern_Attr<"Entry", "entry"> {
@@ -320,10 +317,7 @@ def Tern_WeightsAttr : Tern_Attr<"Weights", "weights"> {
     OptionalArrayRefParameter<"::ternac::tern::FileAttr">:$files,
     OptionalParameter<"::mlir::IntegerAttr">:$synthetic_seed,
     OptionalArrayRefParameter<"::ternac::tern::EntryAttr">:$entries);
-  let assemblyFormat = [{
-    `<` (`files` `=` `[` $files^ `]`)? (`synthetic_seed` `=` $synthetic_seed^)?
-    (`entries` `=` `[` $entries^ `]`)? `>`
-  }];
+  let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
     /// The entry of that name, or null.
     ::ternac::tern::EntryAttr lookup(::llvm::StringRef name) const;
