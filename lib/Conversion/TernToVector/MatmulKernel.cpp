@@ -78,6 +78,8 @@ func::FuncOp getKernel(MatmulOp op, StringRef name,
       {});
   auto kernel = func::FuncOp::create(builder, op.getLoc(), name, type);
   kernel.setPrivate();
+  // A kernel is something to find in the code and in a profile.
+  kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
   ImplicitLocOpBuilder b(op.getLoc(), builder);
   b.setInsertionPointToStart(kernel.addEntryBlock());
   VectorBuilder v(b, /*environment=*/Value(), caller.options);

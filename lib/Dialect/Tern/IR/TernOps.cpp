@@ -171,8 +171,10 @@ int64_t GlobalOp::getLayers() {
 LogicalResult GlobalOp::verify() {
   RankedTensorType type = getTensorType();
   StoredAttr stored = getStored();
-  if (!type.hasStaticShape())
-    return emitOpError("(C1) expected a static shape, but got ") << type;
+  if (!type.hasStaticShape() || type.getRank() == 0 ||
+      type.getNumElements() == 0)
+    return emitOpError("(C1) expected a static shape with elements, but got ")
+           << type;
 
   Type element = type.getElementType();
   bool packed = bool(stored.getPacking());
@@ -234,6 +236,9 @@ LogicalResult LoadGlobalOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError("(C1) expected a tern.global named '")
            << getGlobal() << "'";
   RankedTensorType expected = global.getTensorType();
+  if (getLayer() && expected.getRank() < 2)
+    return emitOpError("(C2) expected a leading dimension of layers in ")
+           << expected;
   if (getLayer())
     expected = RankedTensorType::get(expected.getShape().drop_front(),
                                      expected.getElementType());
@@ -384,6 +389,9 @@ LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult BitLinearOp::verify() {
   int64_t n = dim(getX(), 0), k = dim(getX(), 1), m = dim(getWeight(), 0);
+  if (!getWeight().getType().hasStaticShape())
+    return emitOpError("(C1) expected a static shape of the weight, but got ")
+           << getWeight().getType();
   if (failed(verifyDim(*this, "C1", "columns of the weight",
                        dim(getWeight(), 1), k)) ||
       failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))) ||
@@ -431,8 +439,8 @@ LogicalResult RopeOp::verify() {
   if (failed(verifyForms(*this, 1)) ||
       failed(verifyResult(*this, "C1", 0, {n, cols}, f32(*this))))
     return failure();
-  if (ShapedType::isDynamic(d) || ShapedType::isDynamic(cols) || d % 2 != 0 ||
-      cols % d != 0)
+  if (ShapedType::isDynamic(d) || ShapedType::isDynamic(cols) || d == 0 ||
+      d % 2 != 0 || cols % d != 0)
     return emitOpError("(C2) expected an even head size that divides ")
            << cols << " columns, but got " << d;
   return success();
@@ -447,6 +455,13 @@ LogicalResult KVAppendOp::verify() {
   bool value = isa<TensorType>(getK().getType());
   if (value != (getNumResults() == 1))
     return emitOpError("(C2) expected a result exactly in the value form");
+  for (Value operand : getOperands())
+    if (isa<ShapedType>(operand.getType()) &&
+        isa<TensorType>(operand.getType()) != value)
+      return emitOpError("(C2) expected only ")
+             << (value ? "tensors" : "memrefs") << " in the "
+             << (value ? "value" : "buffer") << " form, but got "
+             << operand.getType();
   return success();
 }
 
@@ -507,7 +522,9 @@ LogicalResult QuantizeOp::verify() {
   int64_t n = dim(getX(), 0), k = dim(getX(), 1);
   if (failed(verifyForms(*this, 3)))
     return failure();
-  int64_t padded = getResultType(*this, 0).getDimSize(1);
+  ShapedType quantized = getResultType(*this, 0);
+  int64_t padded =
+      quantized.getRank() == 2 ? quantized.getDimSize(1) : ShapedType::kDynamic;
   if (failed(verifyResult(*this, "C1", 0, {n, padded},
                           IntegerType::get(getContext(), 8))) ||
       failed(verifyResult(*this, "C1", 1, {n}, f32(*this))) ||
@@ -541,6 +558,12 @@ LogicalResult MatmulOp::verify() {
                        "packed weight");
   if (!packed && getCols())
     return emitOpError("(C1) expected no 'cols' with a weight of trits");
+  if (!packed && !weight.hasStaticShape())
+    return emitOpError("(C1) expected a static shape of the weight, but got ")
+           << weight;
+  if (packed && getMatrixCols() < 0)
+    return emitOpError("(C2) expected 'cols' from 0, but got ")
+           << getMatrixCols();
   if (packed) {
     ShapedType result = getResultType(*this, 0);
     if (result.getRank() != 2 || ShapedType::isDynamic(result.getDimSize(1)))
