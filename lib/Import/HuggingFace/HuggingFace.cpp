@@ -63,6 +63,8 @@ private:
   Error mapAttention(Layer &layer, const std::string &module);
   Error mapFeedForward(Layer &layer, const std::string &module);
   Error mapHead(Checkpoint &checkpoint);
+  std::string subNorm(const std::string &module, StringRef transformers,
+                      StringRef oneBit) const;
 
   const std::string &directory;
   const Config &config;
@@ -117,10 +119,7 @@ Error Mapper::mapNorm(Tensor &tensor, const std::string &module, int64_t size) {
 Error Mapper::mapLinear(Linear &linear, const std::string &module, int64_t rows,
                         int64_t cols) {
   const Quantization &quantization = config.quantization;
-  Expected<bool> ternary = quantization.isTernary(module);
-  if (!ternary)
-    return ternary.takeError();
-  linear.ternary = *ternary;
+  linear.ternary = quantization.isTernary(module);
   std::string weight = module + ".weight";
   if (!linear.ternary)
     return mapTensor(linear.weight, weight, Form::Float, {rows, cols},
@@ -153,6 +152,18 @@ Error Mapper::mapLinear(Linear &linear, const std::string &module, int64_t rows,
                        quantization.reason() + ")");
 }
 
+/// The name of a sub norm: that of transformers or that of 1bitLLM's code,
+/// whichever is stored; the family's own where none is.
+std::string Mapper::subNorm(const std::string &module, StringRef transformers,
+                            StringRef oneBit) const {
+  bool isOneBit = config.family == Family::OneBit;
+  std::string own = module + "." + (isOneBit ? oneBit : transformers).str();
+  std::string other = module + "." + (isOneBit ? transformers : oneBit).str();
+  bool useOther = store && !store->contains(own + ".weight") &&
+                  store->contains(other + ".weight");
+  return useOther ? other : own;
+}
+
 Error Mapper::mapAttention(Layer &layer, const std::string &module) {
   const Checkpoint &facts = config.facts;
   int64_t hidden = facts.hiddenSize;
@@ -168,10 +179,8 @@ Error Mapper::mapAttention(Layer &layer, const std::string &module) {
     return error;
   if (config.family == Family::Llama)
     return Error::success();
-  StringRef norm =
-      config.family == Family::BitNet ? ".attn_sub_norm" : ".inner_attn_ln";
-  return mapNorm(layer.attentionSubNorm.emplace(), module + norm.str(),
-                 queries);
+  return mapNorm(layer.attentionSubNorm.emplace(),
+                 subNorm(module, "attn_sub_norm", "inner_attn_ln"), queries);
 }
 
 Error Mapper::mapFeedForward(Layer &layer, const std::string &module) {
@@ -185,18 +194,12 @@ Error Mapper::mapFeedForward(Layer &layer, const std::string &module) {
     return error;
   if (config.family == Family::Llama)
     return Error::success();
-  StringRef norm =
-      config.family == Family::BitNet ? ".ffn_sub_norm" : ".ffn_layernorm";
-  return mapNorm(layer.feedForwardSubNorm.emplace(), module + norm.str(),
-                 inner);
+  return mapNorm(layer.feedForwardSubNorm.emplace(),
+                 subNorm(module, "ffn_sub_norm", "ffn_layernorm"), inner);
 }
 
 Error Mapper::mapHead(Checkpoint &checkpoint) {
   constexpr StringLiteral name = "lm_head.weight";
-  // The head is always dense; this asks whether that is certain.
-  if (Expected<bool> ternary = config.quantization.isTernary("lm_head");
-      !ternary)
-    return ternary.takeError();
   if (!config.tieWordEmbeddings)
     return mapTensor(checkpoint.head.emplace(), name.str(), Form::Float,
                      {checkpoint.vocabSize, checkpoint.hiddenSize},

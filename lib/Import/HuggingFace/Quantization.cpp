@@ -30,7 +30,6 @@ static void checkKept(ArrayRef<std::string> kept, ObjectReader &reader) {
 
 Quantization Quantization::read(ObjectReader &reader) {
   Quantization result;
-  result.place = reader.where();
   reader.oneOf("quant_method", {"bitnet"});
   std::string linearClass =
       reader.oneOf("linear_class", {"bitlinear", "autobitlinear"}, "bitlinear");
@@ -65,43 +64,18 @@ Quantization Quantization::read(ObjectReader &reader) {
   return result;
 }
 
-/// Whether `text` begins with the regular expression `pattern`, whose only
-/// operator is the dot.
-static bool beginsWithPattern(StringRef text, StringRef pattern) {
-  if (text.size() < pattern.size())
+bool Quantization::isTernary(StringRef module) const {
+  if (module == "lm_head")
     return false;
-  for (size_t i = 0; i != pattern.size(); ++i)
-    if (pattern[i] != '.' && pattern[i] != text[i])
-      return false;
-  return true;
-}
-
-Expected<bool> Quantization::isTernary(StringRef module) const {
   if (!kept)
-    return module != "lm_head";
-  bool ternary = true;
-  for (StringRef entry : *kept) {
-    // Since version 5 an entry stands for what begins or ends with it, before
-    // that for what contains it.
-    bool matchesNow =
-        beginsWithPattern(module, entry) || module.ends_with(entry);
-    if (matchesNow != module.contains(entry))
-      return createStringError(
-          place + ": whether the entry " + quoted(entry, '"') + " of '" +
-          keptKey + "' stands for " + module +
-          " depends on the version of transformers; write the full names of "
-          "the modules");
-    if (matchesNow)
-      ternary = false;
-  }
-  // Only older versions keep the head although the list does not name it.
-  if (ternary && module == "lm_head" && sense == packing::ScaleSense::Absmean)
-    return createStringError(
-        place +
-        ": whether lm_head is quantised depends on the version of "
-        "transformers, since '" +
-        keptKey + "' is a list without \"lm_head\"; add it");
-  return ternary && module != "lm_head";
+    return true;
+  // An entry stands for the modules in whose dotted names it is a run of
+  // parts: "down_proj" for that of every layer, "model.layers.1" for all of
+  // layer 1 and nothing of layer 10.
+  std::string name = ("." + module + ".").str();
+  return none_of(*kept, [&](StringRef entry) {
+    return StringRef(name).contains(("." + entry + ".").str());
+  });
 }
 
 } // namespace ternac::import::hf

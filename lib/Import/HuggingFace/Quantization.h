@@ -39,14 +39,12 @@ public:
   const std::string &reason() const { return why; }
 
   /// Whether the linear module of this full name ("lm_head",
-  /// "model.layers.0.mlp.up_proj") is ternary. An error if versions of the
-  /// transformers library give different answers.
-  llvm::Expected<bool> isTernary(llvm::StringRef module) const;
+  /// "model.layers.0.mlp.up_proj") is ternary. The head never is.
+  bool isTernary(llvm::StringRef module) const;
 
 private:
   packing::ScaleSense sense = packing::ScaleSense::Absmean;
   std::string why = "there is no quantization_config";
-  std::string place;
   /// modules_to_not_convert. Absent: the head alone.
   std::optional<std::vector<std::string>> kept;
 };
