@@ -12,6 +12,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace ternac {
 #define GEN_PASS_DEF_TERNVERIFYPHASEPASS
@@ -21,6 +22,19 @@ namespace ternac {
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
+
+/// Whether `memref` is the weight segment or a view of it.
+static bool isWeight(Value memref) {
+  while (Operation *op = memref.getDefiningOp()) {
+    auto view = dyn_cast<ViewLikeOpInterface>(op);
+    if (!view)
+      return false;
+    memref = view.getViewSource();
+  }
+  auto argument = cast<BlockArgument>(memref);
+  auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  return func && func.getArgAttr(argument.getArgNumber(), "tern.weights");
+}
 
 namespace {
 
@@ -61,9 +75,8 @@ StringRef violation(Operation *op, Phase phase) {
   }
   if (phase == Phase::Bufferized)
     if (auto copy = dyn_cast<memref::CopyOp>(op))
-      if (isa_and_present<memref::ViewOp>(copy.getSource().getDefiningOp()) ==
-          false)
-        return "neither weights nor caches are copied";
+      if (isWeight(copy.getSource()))
+        return "weights are not copied";
   if (phase == Phase::Vectorized && isTern &&
       !isa<BarrierOp, ThreadRangeOp>(op))
     return "tern ops are loops over vectors";

@@ -104,8 +104,9 @@ private:
   LogicalResult lower(func::FuncOp func, const VectorOptions &options) {
     SmallVector<Operation *> ops;
     func.walk([&](Operation *op) {
-      if (isa<TernDialect>(op->getDialect()) &&
-          !isa<BarrierOp, ThreadRangeOp>(op))
+      bool isTern = isa_and_present<TernDialect>(op->getDialect()) &&
+                    !isa<BarrierOp, ThreadRangeOp>(op);
+      if (isTern || isa<memref::CopyOp>(op))
         ops.push_back(op);
     });
     if (ops.empty())
@@ -136,6 +137,7 @@ private:
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
         .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
+        .Case([&](memref::CopyOp o) { return lowerCopy(o, v), success(); })
         .Case([&](AddOp o) { return lowerAdd(o, v), success(); })
         .Case([&](RMSNormOp o) { return lowerRMSNorm(o, v), success(); })
         .Case([&](RopeOp o) { return lowerRope(o, v), success(); })

@@ -45,6 +45,20 @@ void ternac::lowerGatherRows(GatherRowsOp op, VectorBuilder &v) {
   });
 }
 
+void ternac::lowerCopy(memref::CopyOp op, VectorBuilder &v) {
+  auto type = cast<MemRefType>(op.getTarget().getType());
+  v.forThreadRows(rows(v, op.getTarget()), [&](Value row) {
+    if (type.getRank() == 1) {
+      v.store(v.load(op.getSource(), row, 1), op.getTarget(), row);
+      return;
+    }
+    v.forColumns(type.getDimSize(1), [&](Value column, int64_t width) {
+      v.store(v.load(op.getSource(), {row, column}, width), op.getTarget(),
+              {row, column});
+    });
+  });
+}
+
 void ternac::lowerAdd(AddOp op, VectorBuilder &v) {
   Value out = op.getOuts().front();
   v.forThreadRows(rows(v, out), [&](Value row) {

@@ -42,6 +42,11 @@ LogicalResult rewriteSignature(func::FuncOp func) {
     return func.emitOpError("expected a body of one block");
   auto ret = cast<func::ReturnOp>(func.front().getTerminator());
   OpBuilder builder(ret);
+  // What the caller passes in is not changed, whatever could be done in place.
+  for (unsigned i = 0, e = func.getNumArguments(); i != e; ++i)
+    if (isa<TensorType>(func.getArgument(i).getType()))
+      func.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName,
+                      builder.getBoolAttr(false));
   for (Value result : ret.getOperands()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
     if (!type) {
