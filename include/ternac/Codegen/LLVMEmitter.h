@@ -21,12 +21,6 @@ void registerLLVMTranslations(mlir::DialectRegistry &registry);
 llvm::Error emitLLVM(mlir::ModuleOp module, EmitKind kind,
                      llvm::raw_pwrite_stream &out);
 
-/// The passes from `vectorized` to `llvm` that all targets share that end in
-/// the LLVM dialect.
-void buildLLVMPipeline(mlir::OpPassManager &pm);
-/// The passes from `packed` to `bufferized` that host targets share.
-void buildBufferizePipeline(mlir::OpPassManager &pm);
-
 } // namespace ternac
 
 #endif // TERNAC_CODEGEN_LLVMEMITTER_H

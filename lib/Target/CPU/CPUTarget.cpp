@@ -8,12 +8,9 @@
 #include "Passes.h"
 #include "X86Features.h"
 
-#include "ternac/Codegen/LLVMEmitter.h"
+#include "ternac/Codegen/HostTarget.h"
 #include "ternac/Conversion/Passes.h"
-#include "ternac/Dialect/Tern/Transforms/Passes.h"
-#include "ternac/Target/Target.h"
 
-#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -27,7 +24,7 @@ static llvm::Error makeError(const llvm::Twine &message) {
 
 namespace {
 
-class CPUTarget final : public Target {
+class CPUTarget final : public HostTarget {
 public:
   CPUTarget() { cpu::registerConvertTernDotToX86PassPass(); }
 
@@ -92,35 +89,13 @@ public:
         ArrayAttr::get(context, capabilities), machine->vectorBits(), numbers[0], numbers[1], numbers[2], numbers[3]);
   }
 
-  void buildConfigurePipeline(OpPassManager &pm,
-                              const LoweringChoice &choice) const override {
-    tern::TernSelectLoweringPassOptions options;
-    options.strategy = choice.strategy;
-    options.packing = choice.packing;
-    options.strategies = {"dot", "add_sub"};
-    pm.addPass(tern::createTernSelectLoweringPass(options));
+protected:
+  std::vector<std::string> strategies() const override {
+    return {"dot", "add_sub"};
   }
-
-  void buildCodegenPipeline(OpPassManager &pm, Phase phase) const override {
-    switch (phase) {
-    case Phase::Bufferized:
-      return buildBufferizePipeline(pm);
-    case Phase::Vectorized:
-      pm.addPass(cpu::createConvertTernDotToX86Pass());
-      pm.addPass(createConvertTernToVectorPass());
-      pm.addPass(createCanonicalizerPass());
-      pm.addPass(createCSEPass());
-      return;
-    case Phase::LLVM:
-      return buildLLVMPipeline(pm);
-    default:
-      llvm_unreachable("generic phases have no codegen");
-    }
-  }
-
-  llvm::Error emit(ModuleOp module, EmitKind kind,
-                   llvm::raw_pwrite_stream &out) const override {
-    return emitLLVM(module, kind, out);
+  void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(cpu::createConvertTernDotToX86Pass());
+    pm.addPass(createConvertTernToVectorPass());
   }
 };
 

@@ -11,12 +11,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ternac/Codegen/LLVMEmitter.h"
+#include "ternac/Codegen/HostTarget.h"
 #include "ternac/Conversion/Passes.h"
-#include "ternac/Dialect/Tern/Transforms/Passes.h"
-#include "ternac/Target/Target.h"
 
-#include "mlir/Transforms/Passes.h"
 #include "llvm/TargetParser/Host.h"
 
 using namespace mlir;
@@ -24,7 +21,7 @@ using namespace ternac;
 
 namespace {
 
-class ReferenceTarget final : public Target {
+class ReferenceTarget final : public HostTarget {
 public:
   llvm::StringRef name() const override { return "reference"; }
   llvm::StringRef description() const override {
@@ -47,34 +44,10 @@ public:
                                  /*peak=*/0);
   }
 
-  void buildConfigurePipeline(OpPassManager &pm,
-                              const LoweringChoice &choice) const override {
-    tern::TernSelectLoweringPassOptions options;
-    options.strategy = choice.strategy;
-    options.packing = choice.packing;
-    options.strategies = {"reference"};
-    pm.addPass(tern::createTernSelectLoweringPass(options));
-  }
-
-  void buildCodegenPipeline(OpPassManager &pm, Phase phase) const override {
-    switch (phase) {
-    case Phase::Bufferized:
-      return buildBufferizePipeline(pm);
-    case Phase::Vectorized:
-      pm.addPass(createConvertTernToVectorPass({/*lanes=*/1}));
-      pm.addPass(createCanonicalizerPass());
-      pm.addPass(createCSEPass());
-      return;
-    case Phase::LLVM:
-      return buildLLVMPipeline(pm);
-    default:
-      llvm_unreachable("generic phases have no codegen");
-    }
-  }
-
-  llvm::Error emit(ModuleOp module, EmitKind kind,
-                   llvm::raw_pwrite_stream &out) const override {
-    return emitLLVM(module, kind, out);
+protected:
+  std::vector<std::string> strategies() const override { return {"reference"}; }
+  void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(createConvertTernToVectorPass({/*lanes=*/1}));
   }
 };
 

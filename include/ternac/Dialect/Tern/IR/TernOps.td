@@ -47,7 +47,7 @@ def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
     of a weight that a run of layers shares is the layer within the run.
 
     Constraints:
-    * (C1) the type has a static shape.
+    * (C1) the type has a static shape with elements.
     * (C2) the element type is that of the kind: trits, or i8 once packed;
       f32 for scales and rope; f32, f16 or bf16 for dense; i8 for row_int8.
     * (C3) the sources' rows add up to the matrix's rows and all have its
@@ -237,7 +237,7 @@ def Tern_BitLinearOp : Tern_Op<"bitlinear", [Pure]> {
     `segments` has the rows of W that each element of `scale` belongs to.
 
     Constraints:
-    * (C1) x is [n, K], W is [M, K] and the result [n, M].
+    * (C1) x is [n, K], W is [M, K], of static shape, and the result [n, M].
     * (C2) `segments` has one element per scale; their sum is M.
     * (C3) `norm` has K elements; `eps` is present exactly with it.
 
@@ -411,7 +411,8 @@ def Tern_KVAppendOp : Tern_Op<"kv_append", [
 
     Constraints:
     * (C1) k and v are [n, heads * head_dim] of the cache.
-    * (C2) the result is present exactly in the value form.
+    * (C2) the operands are all tensors or all memrefs, and the result is
+      present exactly with tensors.
 
     Example:
 
@@ -582,8 +583,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
     zero.
 
     Constraints:
-    * (C1) with trits, q is [n, P] with P >= K, W is [M, K], the result [n, M],
-      and `cols` is absent.
+    * (C1) with trits, q is [n, P] with P >= K, W is [M, K], of static shape, the
+      result [n, M], and `cols` is absent.
     * (C2) with bytes, `packing`, `cols` and `config` are present, q has at
       least the padded columns of `cols`, and W has exactly the bytes that the
       layout needs for [M, cols].

@@ -1,0 +1,37 @@
+//===- HostTarget.h - What targets that run on the host's kind of CPU share --*- C++ -*--===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_CODEGEN_HOSTTARGET_H
+#define TERNAC_CODEGEN_HOSTTARGET_H
+
+#include "ternac/Target/Target.h"
+
+namespace ternac {
+
+/// A target whose code runs where the caller runs, in the caller's memory:
+/// bufferised by the generic passes, written by LLVM. What is left to the
+/// derived target is the description, the choice of strategies and the step
+/// from buffers to vectors.
+class HostTarget : public Target {
+public:
+  void buildConfigurePipeline(mlir::OpPassManager &pm,
+                              const LoweringChoice &choice) const override;
+  void buildCodegenPipeline(mlir::OpPassManager &pm,
+                            Phase phase) const override;
+  llvm::Error emit(mlir::ModuleOp module, EmitKind kind,
+                   llvm::raw_pwrite_stream &out) const override;
+
+protected:
+  /// Names of the strategies that the target can lower, best first.
+  virtual std::vector<std::string> strategies() const = 0;
+  /// Passes from `bufferized` to `vectorized`; cleaning up follows.
+  virtual void buildVectorizePipeline(mlir::OpPassManager &pm) const = 0;
+};
+
+} // namespace ternac
+
+#endif // TERNAC_CODEGEN_HOSTTARGET_H

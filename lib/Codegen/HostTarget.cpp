@@ -1,0 +1,79 @@
+//===- HostTarget.cpp - What targets that run on the host's kind of CPU share -===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Codegen/HostTarget.h"
+
+#include "ternac/Codegen/LLVMEmitter.h"
+#include "ternac/Conversion/Passes.h"
+#include "ternac/Dialect/Tern/Transforms/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace ternac;
+
+static void addCleanUp(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+static void buildBufferizePipeline(OpPassManager &pm) {
+  pm.addPass(tern::createTernBufferizePass());
+  addCleanUp(pm);
+  pm.addPass(tern::createTernPlanWorkspacePass());
+  addCleanUp(pm);
+}
+
+static void buildLLVMPipeline(OpPassManager &pm) {
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertTernToLLVMPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createTernEmitModelTablePass());
+  addCleanUp(pm);
+}
+
+void HostTarget::buildConfigurePipeline(OpPassManager &pm,
+                                        const LoweringChoice &choice) const {
+  tern::TernSelectLoweringPassOptions options;
+  options.strategy = choice.strategy;
+  options.packing = choice.packing;
+  llvm::append_range(options.strategies, strategies());
+  pm.addPass(tern::createTernSelectLoweringPass(options));
+}
+
+void HostTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
+  switch (phase) {
+  case Phase::Bufferized:
+    return buildBufferizePipeline(pm);
+  case Phase::Vectorized:
+    buildVectorizePipeline(pm);
+    return addCleanUp(pm);
+  case Phase::LLVM:
+    return buildLLVMPipeline(pm);
+  case Phase::Imported:
+  case Phase::Normalized:
+  case Phase::Quantized:
+  case Phase::Packed:
+    llvm_unreachable("generic phases have no codegen");
+  }
+}
+
+llvm::Error HostTarget::emit(ModuleOp module, EmitKind kind,
+                             llvm::raw_pwrite_stream &out) const {
+  return emitLLVM(module, kind, out);
+}
