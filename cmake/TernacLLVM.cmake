@@ -18,6 +18,8 @@ message(STATUS "LLVM ${LLVM_PACKAGE_VERSION} in ${LLVM_DIR}")
 
 list(APPEND CMAKE_MODULE_PATH ${MLIR_CMAKE_DIR} ${LLVM_CMAKE_DIR})
 set(MLIR_LINK_MLIR_DYLIB ON)
+# add_mlir_doc writes below docs/ of this folder.
+set(MLIR_BINARY_DIR ${CMAKE_BINARY_DIR})
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)

@@ -286,6 +286,7 @@ Error ternac::writeModelLibrary(StringRef output, StringRef object,
     return error;
   if (Error error = appendWeights(linked->path(), output, plan, options))
     return error;
-  sys::fs::setPermissions(linked->path(), sys::fs::perms(0755));
+  sys::fs::setPermissions(linked->path(),
+                          sys::fs::perms(0777 & ~sys::fs::getUmask()));
   return linked->renameTo(output);
 }

@@ -9,6 +9,7 @@
 
 #include "ternac/Codegen/ModelLibrary.h"
 #include "ternac/Pipeline/Pipeline.h"
+#include "ternac/Runtime/ModelABI.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -48,27 +49,43 @@ Expected<Output> Output::parse(llvm::StringRef word) {
 
 namespace {
 
-/// Prints diagnostics as one line each: "error: [file:line:column: ]message".
-class DiagnosticPrinter : public ScopedDiagnosticHandler {
+/// Keeps the first error, as "[file:line:column: ]message", for the one line in
+/// which a compilation ends, and prints warnings and remarks.
+class DiagnosticCollector : public ScopedDiagnosticHandler {
 public:
-  explicit DiagnosticPrinter(MLIRContext *context)
+  explicit DiagnosticCollector(MLIRContext *context)
       : ScopedDiagnosticHandler(context) {
-    setHandler([](Diagnostic &diagnostic) {
-      llvm::StringRef kind = "note";
-      if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-        kind = "error";
-      else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
-        kind = "warning";
+    setHandler([this](Diagnostic &diagnostic) {
+      std::string text = describe(diagnostic);
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
+        llvm::errs() << "warning: " << text << '\n';
       else if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
-        kind = "remark";
-      llvm::errs() << kind << ": ";
-      if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
-        llvm::errs() << place.getFilename().getValue() << ':'
-                     << place.getLine() << ':' << place.getColumn() << ": ";
-      llvm::errs() << diagnostic.str() << '\n';
+        llvm::errs() << "remark: " << text << '\n';
+      else if (firstError.empty())
+        firstError = text;
       return success();
     });
   }
+
+  /// `error`, which says what failed, with the diagnostic that says why.
+  Error explain(Error error) const {
+    if (!error || firstError.empty())
+      return error;
+    return makeError(firstError + " (" + llvm::toString(std::move(error)) +
+                     ")");
+  }
+
+private:
+  static std::string describe(Diagnostic &diagnostic) {
+    std::string text = diagnostic.str();
+    if (auto place = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
+      return (place.getFilename().getValue() + ":" + Twine(place.getLine()) +
+              ":" + Twine(place.getColumn()) + ": " + text)
+          .str();
+    return text;
+  }
+
+  std::string firstError;
 };
 
 /// Writes through a temporary file that is renamed at the end, or to stdout.
@@ -82,6 +99,10 @@ Error writeFile(llvm::StringRef path,
   if (path.empty() || path == "-") {
     llvm::outs() << contents;
     llvm::outs().flush();
+    if (std::error_code code = llvm::outs().error()) {
+      llvm::outs().clear_error();
+      return makeError("cannot write to stdout: " + code.message());
+    }
     return Error::success();
   }
   auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp");
@@ -102,8 +123,12 @@ Error writeFile(llvm::StringRef path,
   return Error::success();
 }
 
+/// Without links, as far as the path exists.
 std::string absolute(llvm::StringRef path) {
   llvm::SmallString<256> full(path);
+  llvm::SmallString<256> real;
+  if (!llvm::sys::fs::real_path(full, real))
+    return real.str().str();
   (void)llvm::sys::fs::make_absolute(full);
   llvm::sys::path::remove_dots(full, /*remove_dot_dot=*/true);
   return full.str().str();
@@ -135,7 +160,14 @@ public:
   }
 
   Error run() {
-    DiagnosticPrinter printer(&context);
+    DiagnosticCollector diagnostics(&context);
+    return diagnostics.explain(runSteps());
+  }
+
+private:
+  using Kind = Output::Kind;
+
+  Error runSteps() {
     if (Error error = load())
       return error;
     if (Error error = checkOutput())
@@ -144,9 +176,6 @@ public:
       return error;
     return write();
   }
-
-private:
-  using Kind = Output::Kind;
 
   //===--------------------------------------------------------------------===//
   // Loading
@@ -166,6 +195,10 @@ private:
                                "Hugging Face directory or an .mlir file");
     return makeError(model + ": expected a Hugging Face directory, or a file "
                              "that ends in .mlir or .mlirbc");
+  }
+
+  std::string targetText() const {
+    return options.target.value_or(allTargets().front()->name().str());
   }
 
   Error resolveTarget(llvm::StringRef text) {
@@ -188,7 +221,7 @@ private:
       return makeError("--compile-from=" + phaseName(options.compileFrom) +
                        " needs an .mlir file, but " + options.model +
                        " is a directory");
-    if (Error error = resolveTarget(options.target.value_or("cpu")))
+    if (Error error = resolveTarget(targetText()))
       return error;
     Expected<import::Checkpoint> checkpoint = import::readHuggingFace(
         options.model, options.syntheticSeed, options.contextLength);
@@ -201,11 +234,16 @@ private:
   }
 
   Error parseModule() {
-    if (options.syntheticSeed || options.contextLength)
+    if (!options.importOptions.empty())
+      return makeError(options.model + ": --" + options.importOptions.front() +
+                       " belongs to the import of a checkpoint; an .mlir file "
+                       "has it settled already");
+    if (options.compileFrom >= Phase::Packed &&
+        (options.lowering.strategy != "auto" ||
+         options.lowering.packing != "auto"))
       return makeError(options.model +
-                       ": --synthetic-weights and --context-length belong to "
-                       "the import of a checkpoint; an .mlir file has them "
-                       "already");
+                       ": --strategy and --packing are settled from phase "
+                       "'packed' on; leave them out");
     module = parseSourceFile<ModuleOp>(options.model, &context);
     if (!module)
       return makeError(options.model + ": is no valid module");
@@ -220,12 +258,19 @@ private:
         return known.takeError();
       target = *known;
       targetAttr = given;
+      if (Error error = target->check(&context, given))
+        return makeError(options.model + ": " +
+                         llvm::toString(std::move(error)));
       return Error::success();
     }
     if (given && options.compileFrom >= Phase::Packed)
       return makeError(options.model + ": is lowered for its target from phase "
                                        "'packed' on; leave --target out");
-    if (Error error = resolveTarget(options.target.value_or("cpu")))
+    if ((*module)->hasAttr(tern::TernDialect::kTargetAttr) && !given)
+      return makeError(options.model + ": expected the attribute '" +
+                       tern::TernDialect::kTargetAttr +
+                       "' to be a #tern.target");
+    if (Error error = resolveTarget(targetText()))
       return error;
     (*module)->setAttr(tern::TernDialect::kTargetAttr, targetAttr);
     return Error::success();
@@ -388,6 +433,9 @@ private:
       });
     }
 
+    if (!(*module).lookupSymbol(TERNAC_MODEL_SYMBOL))
+      return makeError(options.model + ": has no function '" +
+                       TERNAC_MODEL_SYMBOL + "', so it cannot become a library");
     llvm::SmallString<0> object;
     llvm::raw_svector_ostream stream(object);
     if (Error error = emit(EmitKind::Object, stream))

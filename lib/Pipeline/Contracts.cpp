@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
@@ -52,6 +54,17 @@ StringRef violation(Operation *op, Phase phase) {
     return shaped && isa<TritType>(shaped.getElementType());
   };
 
+  if (isa<ModuleOp>(op) && op->getParentOp())
+    return "modules are not nested";
+  if (phase < Phase::Vectorized && isa<func::CallOp>(op))
+    return "functions call nothing but kernels, which come later";
+  if (phase < Phase::Packed) {
+    auto matmul = dyn_cast<MatmulOp>(op);
+    auto global = dyn_cast<GlobalOp>(op);
+    if ((matmul && (matmul.getCols() || matmul.getConfig())) ||
+        (global && global.getStored().getPacking()))
+      return "weights are packed later";
+  }
   if (phase <= Phase::Packed && anyType(isMemRef))
     return "memrefs appear with bufferisation";
   if (phase >= Phase::Normalized && isa<DecoderLayerOp>(op))
@@ -86,6 +99,101 @@ StringRef violation(Operation *op, Phase phase) {
   return "";
 }
 
+/// The module attributes have their types, and a model has all of them.
+LogicalResult verifyAttributes(ModuleOp module) {
+  bool isModel = module->hasAttr(TernDialect::kModelAttr);
+  auto check = [&](StringRef name, auto hasType, StringRef type) {
+    Attribute attribute = module->getAttr(name);
+    if (attribute ? hasType(attribute) : !isModel)
+      return success();
+    module.emitError("expected the attribute '")
+        << name << "' to be " << type << (isModel ? ", as models need" : "");
+    return failure();
+  };
+  return success(
+      succeeded(check(TernDialect::kModelAttr, llvm::IsaPred<DictionaryAttr>,
+                      "a dictionary")) &&
+      succeeded(check(TernDialect::kTargetAttr, llvm::IsaPred<TargetAttr>,
+                      "a #tern.target")) &&
+      succeeded(check(TernDialect::kWeightsAttr, llvm::IsaPred<WeightsAttr>,
+                      "a #tern.weights")));
+}
+
+/// The largest value of a layer number that is a constant or counts a loop of
+/// constant bounds.
+std::optional<int64_t> largestLayer(Value layer) {
+  if (std::optional<int64_t> number = getConstantIntValue(layer))
+    return number;
+  auto argument = dyn_cast<BlockArgument>(layer);
+  auto loop = argument
+                  ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp())
+                  : scf::ForOp();
+  if (!loop || loop.getInductionVar() != layer)
+    return std::nullopt;
+  std::optional<int64_t> end = getConstantIntValue(loop.getUpperBound());
+  return end ? std::optional<int64_t>(*end - 1) : std::nullopt;
+}
+
+/// No op reads a layer that its weights do not have.
+LogicalResult verifyLayerNumbers(ModuleOp module) {
+  auto check = [&](Operation *op, Value layer, StringRef name) -> WalkResult {
+    auto global = module.lookupSymbol<GlobalOp>(name);
+    std::optional<int64_t> largest = largestLayer(layer);
+    if (!global || !largest || *largest < global.getTensorType().getDimSize(0))
+      return WalkResult::advance();
+    op->emitOpError("expected layers below ")
+        << global.getTensorType().getDimSize(0) << ", which '" << name
+        << "' has, but reads layer " << *largest;
+    return WalkResult::interrupt();
+  };
+  return success(!module
+                      .walk([&](Operation *op) {
+                        if (auto load = dyn_cast<LoadGlobalOp>(op))
+                          if (load.getLayer())
+                            return check(op, load.getLayer(), load.getGlobal());
+                        if (auto layer = dyn_cast<DecoderLayerOp>(op))
+                          if (auto norm =
+                                  layer.getWeights().getAs<FlatSymbolRefAttr>(
+                                      "input_norm"))
+                            return check(op, layer.getLayer(), norm.getValue());
+                        return WalkResult::advance();
+                      })
+                      .wasInterrupted());
+}
+
+/// What tern.model tells the host is what @forward does: a host sizes its
+/// memory by it.
+LogicalResult verifyModelFacts(ModuleOp module) {
+  auto model = module->getAttrOfType<DictionaryAttr>(TernDialect::kModelAttr);
+  if (!model)
+    return success();
+  auto forward = module.lookupSymbol<func::FuncOp>("forward");
+  if (!forward)
+    return module.emitError("expected a function 'forward' in a model");
+  auto expect = [&](StringRef key, int64_t value) -> LogicalResult {
+    auto attribute = model.getAs<IntegerAttr>(key);
+    if (attribute && attribute.getValue().getSExtValue() == value)
+      return success();
+    return module.emitError("expected '")
+           << key << "' in tern.model to be " << value
+           << ", as 'forward' says, but got "
+           << (attribute ? Attribute(attribute)
+                         : StringAttr::get(module.getContext(), "nothing"));
+  };
+  for (Type type : llvm::concat<const Type>(forward.getArgumentTypes(),
+                                            forward.getResultTypes())) {
+    if (auto cache = dyn_cast<KVCacheType>(type))
+      if (failed(expect("cache_block_bytes", cache.getBlockBytes())) ||
+          failed(expect("layers", cache.getLayers())))
+        return failure();
+    auto shaped = dyn_cast<ShapedType>(type);
+    if (shaped && shaped.getRank() == 2 && shaped.getElementType().isF32() &&
+        failed(expect("vocab_size", shaped.getDimSize(1))))
+      return failure();
+  }
+  return success();
+}
+
 } // namespace
 
 LogicalResult ternac::verifyPhase(ModuleOp module, Phase phase) {
@@ -102,14 +210,10 @@ LogicalResult ternac::verifyPhase(ModuleOp module, Phase phase) {
     else if (StringRef reason = violation(op, phase); !reason.empty())
       report(op, reason);
   });
-  if (module->hasAttr(TernDialect::kModelAttr))
-    for (StringRef name : {TernDialect::kTargetAttr, TernDialect::kWeightsAttr})
-      if (!module->hasAttr(name)) {
-        module.emitError("contract of phase '")
-            << phaseName(phase) << "': a model needs the attribute '" << name
-            << "'";
-        failed = true;
-      }
+  if (mlir::failed(verifyAttributes(module)) ||
+      mlir::failed(verifyLayerNumbers(module)) ||
+      (phase < Phase::LLVM && mlir::failed(verifyModelFacts(module))))
+    failed = true;
   return failure(failed);
 }
 

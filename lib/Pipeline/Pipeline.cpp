@@ -74,7 +74,7 @@ namespace {
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("name of the target"),
-                             llvm::cl::init("cpu")};
+                             llvm::cl::init(allTargets().front()->name().str())};
   Option<std::string> strategy{
       *this, "strategy", llvm::cl::desc("strategy of ternary matmuls"),
       llvm::cl::init("auto")};
@@ -85,7 +85,7 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 } // namespace
 
 void ternac::registerPhasePipelines() {
-  for (const PhaseInfo &info : phases().drop_front()) {
+  for (const PhaseInfo &info : phases()) {
     Phase phase = info.phase;
     static std::vector<std::unique_ptr<PassPipelineRegistration<PipelineOptions>>>
         registrations;
@@ -97,13 +97,13 @@ void ternac::registerPhasePipelines() {
         std::make_unique<PassPipelineRegistration<PipelineOptions>>(
             *texts.back(), info.summary,
             [phase](OpPassManager &pm, const PipelineOptions &options) {
-              const Target *target = findTarget(options.target);
+              llvm::Expected<const Target *> target =
+                  requireTarget(options.target);
+              // A pipeline has no other way to fail while it is built.
               if (!target)
-                llvm::report_fatal_error(
-                    llvm::Twine("unknown target '") + options.target.getValue() +
-                        "'",
-                    /*gen_crash_diag=*/false);
-              buildPhasePipeline(pm, phase, *target,
+                llvm::report_fatal_error(target.takeError(),
+                                         /*gen_crash_diag=*/false);
+              buildPhasePipeline(pm, phase, **target,
                                  {options.strategy, options.packing});
             }));
   }
@@ -140,5 +140,6 @@ void ternac::registerAllPasses() {
   registerConvertControlFlowToLLVMPass();
   registerReconcileUnrealizedCastsPass();
   memref::registerExpandStridedMetadataPass();
+  registerLowerAffinePass();
   registerPhasePipelines();
 }

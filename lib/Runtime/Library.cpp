@@ -17,6 +17,8 @@
 #include <string>
 
 #include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
 #include <sys/stat.h>
 
 using namespace ternac::runtime;
@@ -24,6 +26,31 @@ using namespace ternac::runtime;
 TernacLibrary::~TernacLibrary() {
   if (handle)
     dlclose(handle);
+}
+
+/// Whether the file is as long as its program headers say. dlopen maps what
+/// they say, and the first touch behind the end of a file that was cut off
+/// would kill the process. What is wrong otherwise, dlopen itself reports.
+static bool isWhole(const std::string &path) {
+  MappedMemory file = MappedMemory::mapFile(path);
+  const auto *header = static_cast<const ElfW(Ehdr) *>(file.data());
+  if (!header || file.size() < sizeof(*header) ||
+      memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+      header->e_phentsize != sizeof(ElfW(Phdr)) ||
+      header->e_phoff % alignof(ElfW(Phdr)) != 0)
+    return true;
+  uint64_t tableBytes = header->e_phnum * sizeof(ElfW(Phdr));
+  if (header->e_phoff > file.size() ||
+      tableBytes > file.size() - header->e_phoff)
+    return false;
+  const auto *segments = reinterpret_cast<const ElfW(Phdr) *>(
+      static_cast<const char *>(file.data()) + header->e_phoff);
+  return std::all_of(
+      segments, segments + header->e_phnum, [&](const ElfW(Phdr) & segment) {
+        return segment.p_type != PT_LOAD ||
+               (segment.p_offset <= file.size() &&
+                segment.p_filesz <= file.size() - segment.p_offset);
+      });
 }
 
 /// Checks what a library says of itself. Fields are read only after the check
@@ -102,6 +129,11 @@ TernacLibrary *ternac_open(const char *path) {
   }
   // dlopen looks for a bare name in the system's folders, not in this one.
   std::string file = strchr(path, '/') ? path : std::string("./") + path;
+  if (!isWhole(file)) {
+    setError("'%s' is no Ternac model library: it is truncated to %lld bytes",
+             path, static_cast<long long>(status.st_size));
+    return nullptr;
+  }
   auto library = std::make_unique<TernacLibrary>();
   library->handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library->handle) {

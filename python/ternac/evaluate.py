@@ -79,7 +79,7 @@ def _open(model, tokenizer_path, max_new_tokens):
     from . import load
 
     library = load(str(model), tokenizer=str(tokenizer_path)) if tokenizer_path else load(str(model))
-    return lambda prompt: library.generate(prompt, max_new_tokens=max_new_tokens)
+    return lambda prompt: "".join(library.generate(prompt, max_new_tokens=max_new_tokens))
 
 
 def main(arguments=None):

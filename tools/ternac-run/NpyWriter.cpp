@@ -10,6 +10,7 @@
 #include <bit>
 #include <cerrno>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace ternac::run;
@@ -23,6 +24,11 @@ NpyWriter::~NpyWriter() {
 
 bool NpyWriter::open(const std::string &newPath, size_t rows, size_t columns) {
   path = newPath;
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    errno = EISDIR; // Else noticed only by `commit`.
+    return false;
+  }
   std::string partial = path + ".partial-" + std::to_string(getpid());
   file = fopen(partial.c_str(), "wbe");
   if (!file)

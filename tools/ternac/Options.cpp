@@ -59,6 +59,12 @@ constexpr Choice<bool> strategies[] = {
     {"auto", true},      {"add_sub", true}, {"dot", true},
     {"reference", true}, {"lut", std::nullopt}, {"tile", std::nullopt}};
 
+constexpr Choice<bool> packings[] = {{"auto", true},
+                                     {"row2", true},
+                                     {"tile2", true},
+                                     {"base3", true},
+                                     {"i8", true}};
+
 } // namespace
 
 std::optional<int> Options::parse(int argc, char **argv) {
@@ -66,9 +72,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                       "Compiles a ternary language model to a native shared "
                       "library.");
   std::string emit = "lib", from = "imported", target, seed, context;
-  std::string head = "i8", cache = "f16", attention = "auto",
-              weights = "embedded";
-  uint32_t maxRows = 512, maxSequences = 1;
+  std::string head, cache, attention, weights = "embedded";
+  uint32_t maxRows = 0, maxSequences = 0;
   arguments.positional("MODEL", compile.model,
                        "a Hugging Face directory, or an .mlir or .mlirbc file",
                        /*required=*/false);
@@ -126,15 +131,30 @@ std::optional<int> Options::parse(int argc, char **argv) {
   compile.compileFrom = *phase;
 
   bool ignored;
-  if (!choose<Head>("head", head, heads, compile.modelOptions.head) ||
-      !choose<Cache>("kv-cache", cache, caches, compile.modelOptions.cache) ||
-      !choose<Attention>("attention", attention, attentions,
-                         compile.modelOptions.attention) ||
+  import::ModelOptions &model = compile.modelOptions;
+  auto given = [&](const char *name, bool isGiven) {
+    if (isGiven)
+      compile.importOptions.push_back(name);
+    return isGiven;
+  };
+  if ((given("head", !head.empty()) &&
+       !choose<Head>("head", head, heads, model.head)) ||
+      (given("kv-cache", !cache.empty()) &&
+       !choose<Cache>("kv-cache", cache, caches, model.cache)) ||
+      (given("attention", !attention.empty()) &&
+       !choose<Attention>("attention", attention, attentions,
+                          model.attention)) ||
       !choose<bool>("weights", weights, weightPlaces, ignored) ||
-      !choose<bool>("strategy", compile.lowering.strategy, strategies, ignored))
+      !choose<bool>("strategy", compile.lowering.strategy, strategies,
+                    ignored) ||
+      !choose<bool>("packing", compile.lowering.packing, packings, ignored))
     return 1;
-  compile.modelOptions.maxRows = maxRows;
-  compile.modelOptions.maxSequences = maxSequences;
+  if (given("max-tokens-per-call", maxRows != 0))
+    model.maxRows = maxRows;
+  if (given("max-sequences", maxSequences != 0))
+    model.maxSequences = maxSequences;
+  given("synthetic-weights", !seed.empty());
+  given("context-length", !context.empty());
   if (!seed.empty()) {
     uint64_t number;
     if (llvm::StringRef(seed).getAsInteger(10, number) || number > INT64_MAX)

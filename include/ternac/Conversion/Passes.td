@@ -21,6 +21,33 @@ def ConvertTernToVectorPass
     `add_sub` become functions of their own,
     `tern_matmul_<strategy>_<packing>_<M>x<K>`; those of other strategies are a
     target's and must be lowered before.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%a: memref<?x16xf32>, %env: !tern.environment) {
+      tern.add %a, %a into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
+
+    ```mlir
+    // After, in outline.
+    func.func @f(%a: memref<?x16xf32>, %env: !tern.environment) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %n = memref.dim %a, %c0 : memref<?x16xf32>
+      %begin, %end = tern.thread_range %env, %n step 1
+      scf.for %row = %begin to %end step %c1 {
+        %x = vector.load %a[%row, %c0] : memref<?x16xf32>, vector<16xf32>
+        %y = arith.addf %x, %x : vector<16xf32>
+        vector.store %y, %a[%row, %c0] : memref<?x16xf32>, vector<16xf32>
+      }
+      tern.barrier %env
+      return
+    }
+    ```
   }];
   let options = [
     Option<"lanes", "lanes", "int64_t", "16", "elements of a vector">,
@@ -33,10 +60,28 @@ def ConvertTernToVectorPass
 
 def ConvertTernToLLVMPass
     : Pass<"convert-tern-to-llvm", "::mlir::ModuleOp"> {
-  let summary = "Lowers the environment and everything upstream to LLVM";
+  let summary = "Lowers the environment of a thread to LLVM";
   let description = [{
-    Lowers `tern.barrier` and `tern.thread_range`, and all upstream dialects, to
-    the LLVM dialect.
+    Lowers `tern.barrier` and `tern.thread_range` to the LLVM dialect and makes
+    `!tern.environment` a pointer. The passes of upstream do the rest.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%env: !tern.environment) {
+      tern.barrier %env
+      return
+    }
+    ```
+
+    ```mlir
+    // After, in outline.
+    func.func @f(%env: !llvm.ptr, %barrier: !llvm.ptr, %context: !llvm.ptr, %thread: i32) {
+      llvm.call %barrier(%context, %thread) : !llvm.ptr, (!llvm.ptr, i32) -> ()
+      return
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
@@ -48,6 +93,31 @@ def TernEmitModelTablePass
     Adds, in the LLVM dialect, the function `ternac_model` and what it returns:
     the facts of the model, the sizes of workspace and cache, and `forward`, of
     `ternac/Runtime/ModelABI.h`. Modules without `tern.model` are left alone.
+
+    Example:
+
+    ```mlir
+    // Before: no model, so nothing changes.
+    module {
+      llvm.func @f() {
+        llvm.return
+      }
+    }
+    ```
+
+    ```mlir
+    // After, in outline, where there is one.
+    module {
+      llvm.mlir.global internal constant @ternac.table() : !llvm.struct<(i32, i32)> {
+        %0 = llvm.mlir.zero : !llvm.struct<(i32, i32)>
+        llvm.return %0 : !llvm.struct<(i32, i32)>
+      }
+      llvm.func @ternac_model() -> !llvm.ptr {
+        %0 = llvm.mlir.addressof @ternac.table : !llvm.ptr
+        llvm.return %0 : !llvm.ptr
+      }
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

@@ -45,6 +45,9 @@ struct CompileOptions {
   LoweringChoice lowering;
   import::ModelOptions modelOptions;
   std::optional<int64_t> contextLength;
+  /// Names of the options given that only the import of a checkpoint reads; an
+  /// error with an .mlir file.
+  std::vector<std::string> importOptions;
   std::optional<uint64_t> syntheticSeed;
   std::function<void(uint64_t, uint64_t)> progress;
 };

@@ -29,8 +29,8 @@ void buildPhasePipeline(mlir::OpPassManager &pm, Phase phase,
 /// Checks the contract of `phase`; emits an error for each violation.
 llvm::LogicalResult verifyPhase(mlir::ModuleOp module, Phase phase);
 
-/// Registers `tern-to-<phase>` for every phase but the first: the pipeline from
-/// the phase before it, for the target that the option `target` names.
+/// Registers `tern-to-<phase>` for every phase: the pipeline from the phase
+/// before it, for the target that the option `target` names.
 void registerPhasePipelines();
 
 /// Everything that a tool over our IR needs: dialects, interfaces, and those

@@ -48,7 +48,8 @@ enum {
   TERNAC_OK = 0,
   /* A struct is smaller, or its version other, than the library expects. */
   TERNAC_ERROR_VERSION = 1,
-  /* More rows than `max_rows`, or more threads than `max_threads`. */
+  /* More rows than `max_rows`, more logits than rows, or more threads than
+   * `max_threads`. */
   TERNAC_ERROR_LIMIT = 2,
   /* The library was compiled with separate weights and got none. */
   TERNAC_ERROR_WEIGHTS = 3

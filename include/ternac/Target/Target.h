@@ -61,6 +61,10 @@ public:
   /// derived. With no keys it describes this host.
   virtual llvm::Expected<tern::TargetAttr>
   resolve(mlir::MLIRContext *context, const TargetSpec &spec) const = 0;
+  /// Fails unless `attr`, which came with a module, is a description that
+  /// `resolve` gives: code generators abort on impossible ones.
+  virtual llvm::Error check(mlir::MLIRContext *context,
+                            tern::TargetAttr attr) const = 0;
   /// Passes that write packing and strategy on every ternary matmul.
   virtual void buildConfigurePipeline(mlir::OpPassManager &pm,
                                       const LoweringChoice &choice) const = 0;
@@ -72,7 +76,8 @@ public:
                            llvm::raw_pwrite_stream &out) const = 0;
 };
 
-/// All targets of this build, in the order of TERNAC_TARGETS.
+/// All targets of this build, in the order of TERNAC_TARGETS: the first is what
+/// is compiled for when nobody says otherwise.
 llvm::ArrayRef<std::unique_ptr<Target>> allTargets();
 /// The target of that name, or null.
 const Target *findTarget(llvm::StringRef name);

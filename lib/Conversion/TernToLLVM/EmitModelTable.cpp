@@ -229,6 +229,9 @@ private:
     Value rows = field(call, offsetof(TernacCall, rows), i32());
     failUnless(compare(LLVM::ICmpPredicate::ule, rows, i32(facts.maxRows)),
                TERNAC_ERROR_LIMIT);
+    Value logitRows = field(call, offsetof(TernacCall, logit_count), i32());
+    failUnless(compare(LLVM::ICmpPredicate::ule, logitRows, rows),
+               TERNAC_ERROR_LIMIT);
 
     // { environment, call }
     auto pair = LLVM::LLVMStructType::getLiteral(b.getContext(),

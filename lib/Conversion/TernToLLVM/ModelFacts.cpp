@@ -19,9 +19,9 @@ namespace {
 /// An attribute of `tern.model` as JSON.
 llvm::json::Value toJson(Attribute attribute) {
   if (auto string = dyn_cast<StringAttr>(attribute))
-    return string.getValue();
+    return llvm::json::fixUTF8(string.getValue());
   if (auto integer = dyn_cast<IntegerAttr>(attribute))
-    return integer.getInt();
+    return integer.getValue().getSExtValue();
   if (auto number = dyn_cast<FloatAttr>(attribute))
     return number.getValueAsDouble();
   llvm::json::Array values;
@@ -73,10 +73,13 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
     return failure();
   }
   bool complete = true;
-  auto number = [&](StringRef key) -> int64_t {
-    if (auto attribute = model.getAs<IntegerAttr>(key))
+  auto number = [&](StringRef key, int64_t least = 1) -> int64_t {
+    auto attribute = model.getAs<IntegerAttr>(key);
+    if (attribute && attribute.getValue().isSignedIntN(32) &&
+        attribute.getInt() >= least)
       return attribute.getInt();
-    module.emitError("expected an integer '") << key << "' in tern.model";
+    module.emitError("expected an integer '")
+        << key << "' from " << least << " to 2147483647 in tern.model";
     complete = false;
     return 0;
   };
@@ -87,8 +90,13 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   facts.contextLength = number("context_length");
   facts.maxRows = number("max_rows");
   facts.maxSequences = number("max_sequences");
-  facts.beginToken = number("begin_token");
-  facts.cacheBlockBytes = number("cache_block_bytes");
+  facts.beginToken = number("begin_token", /*least=*/-1);
+  auto blockBytes = model.getAs<IntegerAttr>("cache_block_bytes");
+  if (!blockBytes || !blockBytes.getValue().isSignedIntN(64) ||
+      blockBytes.getInt() < 1)
+    return module.emitError("expected a positive 'cache_block_bytes' in "
+                            "tern.model");
+  facts.cacheBlockBytes = blockBytes.getInt();
   auto ends = model.getAs<DenseI64ArrayAttr>("end_tokens");
   auto head = model.getAs<StringAttr>("head_weight");
   if (!complete || !ends || !head) {

@@ -134,10 +134,14 @@ private:
     if (op->getNumResults() != 0)
       return op->emitOpError("expected the buffer form; run tern-bufferize "
                              "first");
+    for (Value operand : op->getOperands())
+      if (isa<KVCacheType>(operand.getType()) && !caches.contains(operand))
+        return op->emitOpError("expected the cache to be an argument of the "
+                               "function");
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
         .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
-        .Case([&](memref::CopyOp o) { return lowerCopy(o, v), success(); })
+        .Case([&](memref::CopyOp o) { return lowerCopy(o, v); })
         .Case([&](AddOp o) { return lowerAdd(o, v), success(); })
         .Case([&](RMSNormOp o) { return lowerRMSNorm(o, v), success(); })
         .Case([&](RopeOp o) { return lowerRope(o, v), success(); })

@@ -65,13 +65,12 @@ SmallVector<DigitMasks> ternac::decodeMasks(VectorBuilder &v,
   SmallVector<DigitMasks> masks(layout.digits());
   if (layout.code == packing::Code::TwoBit) {
     for (int64_t d = 0; d < layout.digits(); ++d) {
-      auto isZero = [&](int bits) {
-        Value field = arith::AndIOp::create(v.b, weights,
-                                            ops.constant(bits << (2 * d)));
-        return field;
+      auto bits = [&](int which) -> Value {
+        return arith::AndIOp::create(v.b, weights,
+                                     ops.constant(which << (2 * d)));
       };
-      masks[d].plus = ops.compare(arith::CmpIPredicate::ne, isZero(2), 0);
-      masks[d].minus = ops.compare(arith::CmpIPredicate::eq, isZero(3), 0);
+      masks[d].plus = ops.compare(arith::CmpIPredicate::ne, bits(2), 0);
+      masks[d].minus = ops.compare(arith::CmpIPredicate::eq, bits(3), 0);
     }
     return masks;
   }

@@ -22,7 +22,7 @@ struct CacheBuffers {
 // Each writes loops that do the work of the op, this thread's share of it.
 void lowerEmbedding(tern::EmbeddingOp op, VectorBuilder &v);
 void lowerGatherRows(tern::GatherRowsOp op, VectorBuilder &v);
-void lowerCopy(mlir::memref::CopyOp op, VectorBuilder &v);
+llvm::LogicalResult lowerCopy(mlir::memref::CopyOp op, VectorBuilder &v);
 void lowerAdd(tern::AddOp op, VectorBuilder &v);
 void lowerRMSNorm(tern::RMSNormOp op, VectorBuilder &v);
 void lowerRope(tern::RopeOp op, VectorBuilder &v);

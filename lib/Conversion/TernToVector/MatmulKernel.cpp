@@ -17,6 +17,9 @@ using namespace ternac::tern;
 
 namespace {
 
+/// Tiles of a superblock at most.
+constexpr int64_t kMaxBlocks = 16;
+
 /// Tokens that share the decoding of a block.
 constexpr int64_t kTokensTogether = 4;
 
@@ -86,6 +89,15 @@ func::FuncOp getKernel(MatmulOp op, StringRef name,
   body(v, kernel);
   func::ReturnOp::create(b);
   return kernel;
+}
+
+/// Kernels take q and the result flat.
+LogicalResult verifyContiguous(MatmulOp op) {
+  for (Value matrix : {op.getQ(), op.getOuts().front()})
+    if (!cast<MemRefType>(matrix.getType()).getLayout().isIdentity())
+      return op.emitOpError("expected contiguous rows, but got ")
+             << matrix.getType();
+  return success();
 }
 
 void callKernel(MatmulOp op, VectorBuilder &v, func::FuncOp kernel,
@@ -281,10 +293,15 @@ LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
   const packing::Layout &layout = shape.layout;
   bool tile = layout.rows == kBlockLanes && layout.group == 4;
   bool row = layout.rows == 1 && layout.group == kBlockBytes;
-  if (layout.code == packing::Code::Signed8 || !(tile || row))
+  // More blocks would need sums to be flushed within a superblock.
+  bool few = layout.blocks <= kMaxBlocks;
+  if (layout.code == packing::Code::Signed8 || !(tile || row) || !few)
     return op.emitOpError("strategy '")
-           << strategy.name() << "' expected a packing of 64-byte blocks (row2, "
-           << "tile2, base3), but got " << *op.getPacking();
+           << strategy.name() << "' expected a packing of 64-byte blocks, at "
+           << "most " << kMaxBlocks << " of them to a superblock (row2, tile2, "
+           << "base3), but got " << *op.getPacking();
+  if (failed(verifyContiguous(op)))
+    return failure();
   func::FuncOp kernel = getKernel(
       op, kernelName(strategy.name(), shape),
       [&](VectorBuilder &inner, func::FuncOp function) {
@@ -301,6 +318,8 @@ LogicalResult ternac::lowerToReferenceKernel(MatmulOp op, VectorBuilder &v) {
     return op.emitOpError("strategy 'reference' expected the packing 'i8', but "
                           "got ")
            << *op.getPacking();
+  if (failed(verifyContiguous(op)))
+    return failure();
   auto body = [&](VectorBuilder &k, func::FuncOp function) {
     Value q = function.getArgument(0), weights = function.getArgument(2);
     Value out = function.getArgument(3), tokens = function.getArgument(4);

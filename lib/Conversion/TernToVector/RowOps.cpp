@@ -45,8 +45,13 @@ void ternac::lowerGatherRows(GatherRowsOp op, VectorBuilder &v) {
   });
 }
 
-void ternac::lowerCopy(memref::CopyOp op, VectorBuilder &v) {
-  auto type = cast<MemRefType>(op.getTarget().getType());
+LogicalResult ternac::lowerCopy(memref::CopyOp op, VectorBuilder &v) {
+  auto type = dyn_cast<MemRefType>(op.getTarget().getType());
+  if (!type || type.getRank() < 1 || type.getRank() > 2 ||
+      (type.getRank() == 2 && type.isDynamicDim(1)))
+    return op.emitOpError("expected rows with a static number of columns, but "
+                          "got ")
+           << op.getTarget().getType();
   v.forThreadRows(rows(v, op.getTarget()), [&](Value row) {
     if (type.getRank() == 1) {
       v.store(v.load(op.getSource(), row, 1), op.getTarget(), row);
@@ -57,6 +62,7 @@ void ternac::lowerCopy(memref::CopyOp op, VectorBuilder &v) {
               {row, column});
     });
   });
+  return success();
 }
 
 void ternac::lowerAdd(AddOp op, VectorBuilder &v) {
@@ -143,7 +149,9 @@ void ternac::lowerGate(GateOp op, VectorBuilder &v) {
         break;
       case Activation::Silu: {
         Value power = v.exp(v.subF(v.splat(0.0, width), gate));
-        active = v.divF(gate, v.addF(v.splat(1.0, width), power));
+        // The exponential stops growing at e^88, and so must the numerator.
+        active = v.maxF(v.splat(-88.0, width), gate);
+        active = v.divF(active, v.addF(v.splat(1.0, width), power));
         break;
       }
       }

@@ -67,7 +67,8 @@ public:
                        "triple, l1d, l2, bandwidth, peak");
 
     llvm::Triple triple(llvm::Triple::normalize(tripleText));
-    if (triple.getArch() != llvm::Triple::x86_64 || !triple.isOSBinFormatELF())
+    if (triple.getArch() != llvm::Triple::x86_64 || triple.isX32() ||
+        !triple.isOSBinFormatELF())
       return makeError("triple '" + tripleText +
                        "' is not supported; expected an x86_64 ELF triple such "
                        "as x86_64-unknown-linux-gnu");
@@ -87,6 +88,19 @@ public:
         context, name(), text(triple.str()), text(machine->cpu),
         text(machine->extraFeatures()), text(machine->requiredFeatures()),
         ArrayAttr::get(context, capabilities), machine->vectorBits(), numbers[0], numbers[1], numbers[2], numbers[3]);
+  }
+
+  llvm::Error check(MLIRContext *context,
+                    tern::TargetAttr attr) const override {
+    TargetSpec spec;
+    spec.values = {{"triple", attr.getTripleOrEmpty().str()},
+                   {"arch", attr.getCpuOrEmpty().str()},
+                   {"features", attr.getFeaturesOrEmpty().str()},
+                   {"l1d", std::to_string(attr.getL1d())},
+                   {"l2", std::to_string(attr.getL2())},
+                   {"bandwidth", std::to_string(attr.getBandwidth())},
+                   {"peak", std::to_string(attr.getPeak())}};
+    return expectDescription(attr, resolve(context, spec));
   }
 
 protected:

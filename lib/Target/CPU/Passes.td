@@ -17,6 +17,31 @@ def ConvertTernDotToX86Pass
     Codes 0, 1, 2 are unsigned bytes, activations signed ones: `vpdpbusd` with
     AVX-512 VNNI or AVX-VNNI, `vpmaddubsw` and `vpmaddwd` with AVX2 or SSSE3.
     The instructions are called as intrinsics; the loops are the generic ones.
+
+    Example:
+
+    ```mlir
+    // Before.
+    module attributes {tern.target = #tern.target<name = "cpu",
+        capabilities = ["int8_dot", "x86_vnni_512"], vector_bits = 512>} {
+      func.func @f(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>,
+                   %y: memref<?x16xi32>, %env: !tern.environment) {
+        tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+        return
+      }
+    }
+    ```
+
+    ```mlir
+    // After, the innermost op.
+    func.func @f(%sum: vector<16xi32>, %codes: vector<64xi8>, %q: vector<64xi8>) -> vector<16xi32> {
+      %y = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%sum, %codes, %q)
+        : (vector<16xi32>, vector<64xi8>, vector<64xi8>) -> vector<16xi32>
+      return %y : vector<16xi32>
+    }
+    ```
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",

@@ -58,6 +58,15 @@ static std::set<std::string> impliedBy(llvm::StringRef cpu) {
   return features;
 }
 
+/// Features that code may use: those of the x86-64 levels and the useful ones.
+/// Others (xop, fma4, ...) are turned off, so that what a library needs is what
+/// the runtime can ask a CPU for.
+static bool isUsed(llvm::StringRef feature) {
+  static const std::set<std::string> levels = impliedBy("x86-64-v4");
+  return llvm::is_contained(usefulFeatures, feature) ||
+         levels.count(feature.str());
+}
+
 /// This host as its highest x86-64 level and the useful features beyond.
 static X86Machine hostMachine() {
   llvm::StringMap<bool> bits = llvm::sys::getHostCPUFeatures();
@@ -92,7 +101,9 @@ llvm::Expected<X86Machine> cpu::resolveX86(llvm::StringRef arch,
                        "'; expected native, x86-64, x86-64-v2, x86-64-v3, "
                        "x86-64-v4 or an LLVM name of a 64-bit x86 CPU");
     machine.cpu = arch.str();
-    machine.features = impliedBy(arch);
+    for (const std::string &feature : impliedBy(arch))
+      if (isUsed(feature))
+        machine.features.insert(feature);
   }
   llvm::SmallVector<llvm::StringRef> words;
   changes.split(words, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
@@ -131,7 +142,7 @@ std::vector<std::string> X86Machine::capabilities() const {
   if (has("avx512vbmi"))
     list.push_back("byte_permute");
   DotInstruction best = DotInstruction::None;
-  if (has("avx512vnni") && has("avx512bw"))
+  if (has("avx512vnni") && vectorBits() == 512)
     best = DotInstruction::Vnni512;
   else if (has("avxvnni") || (has("avx512vnni") && has("avx512vl")))
     best = DotInstruction::Vnni256;
@@ -173,9 +184,11 @@ DotInstruction cpu::dotInstruction(tern::TargetAttr target) {
 }
 
 std::string X86Machine::requiredFeatures() const {
+  // Every x86-64 CPU has the features of the first level.
+  std::set<std::string> always = impliedBy("x86-64");
   std::vector<std::string> names;
-  for (llvm::StringRef feature : usefulFeatures)
-    if (has(feature))
-      names.push_back(feature.str());
+  for (const std::string &feature : features)
+    if (!always.count(feature))
+      names.push_back(feature);
   return llvm::join(names, ",");
 }

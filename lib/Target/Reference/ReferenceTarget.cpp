@@ -44,6 +44,11 @@ public:
                                  /*peak=*/0);
   }
 
+  llvm::Error check(MLIRContext *context,
+                    tern::TargetAttr attr) const override {
+    return expectDescription(attr, resolve(context, {}));
+  }
+
 protected:
   std::vector<std::string> strategies() const override { return {"reference"}; }
   void buildVectorizePipeline(OpPassManager &pm) const override {

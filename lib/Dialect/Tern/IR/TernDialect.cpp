@@ -86,9 +86,12 @@ LogicalResult
 KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
                     int64_t layers, int64_t heads, int64_t headDim,
                     Type element) {
-  if (layers <= 0 || heads <= 0 || headDim <= 0)
-    return emitError() << "(C1) expected positive dimensions, but got "
-                       << layers << 'x' << heads << 'x' << headDim;
+  constexpr int64_t most = int64_t(1) << 16;
+  if (layers <= 0 || heads <= 0 || headDim <= 0 || layers > most ||
+      heads > most || headDim > most)
+    return emitError() << "(C1) expected dimensions from 1 to " << most
+                       << ", but got " << layers << 'x' << heads << 'x'
+                       << headDim;
   if (!element.isF16() && !element.isF32())
     return emitError() << "(C2) expected f16 or f32 elements, but got "
                        << element;
@@ -155,7 +158,7 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (l1d < 0 || l2 < 0 || bandwidth < 0 || peak < 0)
     return emitError() << "(C2) expected no negative number";
   if (capabilities && !llvm::all_of(capabilities, llvm::IsaPred<StringAttr>))
-    return emitError() << "expected capabilities to be strings, but got "
+    return emitError() << "(C3) expected capabilities to be strings, but got "
                        << capabilities;
   return success();
 }
@@ -173,6 +176,16 @@ StringRef TargetAttr::getTripleOrEmpty() const { return orEmpty(getTriple()); }
 StringRef TargetAttr::getCpuOrEmpty() const { return orEmpty(getCpu()); }
 StringRef TargetAttr::getFeaturesOrEmpty() const {
   return orEmpty(getFeatures());
+}
+
+LogicalResult FileAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               StringRef path, uint64_t,
+                               StringRef fingerprint) {
+  if (fingerprint.size() != 16 || !llvm::all_of(fingerprint, llvm::isHexDigit))
+    return emitError() << "(C1) expected a fingerprint of 16 hexadecimal "
+                          "digits for '"
+                       << path << "', but got '" << fingerprint << "'";
+  return success();
 }
 
 LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,

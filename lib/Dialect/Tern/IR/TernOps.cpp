@@ -12,6 +12,8 @@
 #include "mlir/IR/OpImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
@@ -37,6 +39,16 @@ ShapedType tern::getResultType(Operation *op, unsigned index) {
   return cast<ShapedType>(getOuts(op)[index].getType());
 }
 
+/// Rows are counted when the model runs; columns are known to the compiler.
+static LogicalResult verifyStaticColumns(Operation *op, Type type) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (shaped && shaped.hasRank() && shaped.getRank() == 2 &&
+      shaped.isDynamicDim(1))
+    return op->emitOpError("expected a static number of columns, but got ")
+           << type;
+  return success();
+}
+
 /// Checks that `op` is in one of the two forms with `count` results and that
 /// no form is mixed. The buffer form has `scratch` more memrefs.
 static LogicalResult verifyForms(Operation *op, unsigned count,
@@ -48,6 +60,11 @@ static LogicalResult verifyForms(Operation *op, unsigned count,
     return op->emitOpError("expected ")
            << count << " results, or none and " << count + scratch
            << " memrefs after 'into', but got " << results << " and " << outs;
+  SmallVector<Type> types(op->getOperandTypes());
+  llvm::append_range(types, op->getResultTypes());
+  for (Type type : types)
+    if (failed(verifyStaticColumns(op, type)))
+      return failure();
   for (Value operand : op->getOperands()) {
     if (outs == 0 && isa<BaseMemRefType>(operand.getType()))
       return op->emitOpError("expected tensors in the value form, but got ")
@@ -94,9 +111,9 @@ static LogicalResult verifySegments(Operation *op, ArrayRef<int64_t> segments,
                                     Value scale, int64_t rows) {
   int64_t sum = 0;
   for (int64_t segment : segments) {
-    if (segment <= 0)
-      return op->emitOpError("(C2) expected positive segments, but got ")
-             << segment;
+    if (segment <= 0 || (rows >= 0 && segment > rows - sum))
+      return op->emitOpError("(C2) expected positive segments whose sum is ")
+             << rows << ", but got " << segments;
     sum += segment;
   }
   if (failed(verifyDim(op, "C2", "the number of scales", dim(scale, 0),
@@ -175,6 +192,19 @@ LogicalResult GlobalOp::verify() {
       type.getNumElements() == 0)
     return emitOpError("(C1) expected a static shape with elements, but got ")
            << type;
+
+  FloatAttr theta = stored.getTheta();
+  bool isRope = stored.getKind() == StoredKind::Rope;
+  if (isRope != bool(theta) ||
+      (theta && !(theta.getValueAsDouble() > 0 &&
+                  std::isfinite(theta.getValueAsDouble()))))
+    return emitOpError("(C5) expected a positive finite 'theta' exactly with "
+                       "kind 'rope'");
+  if (stored.getSense() != ScaleSense::Direct &&
+      stored.getKind() != StoredKind::Scales)
+    return emitOpError("(C5) expected 'sense' only with kind 'scales'");
+  if (stored.getPacking() && stored.getKind() != StoredKind::Trits)
+    return emitOpError("(C5) expected 'packing' only with kind 'trits'");
 
   Type element = type.getElementType();
   bool packed = bool(stored.getPacking());
@@ -375,11 +405,73 @@ LogicalResult DecoderLayerOp::verify() {
 }
 
 LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  for (NamedAttribute weight : getWeights())
-    if (auto symbol = dyn_cast<FlatSymbolRefAttr>(weight.getValue()))
-      if (!symbols.lookupNearestSymbolFrom<GlobalOp>(*this, symbol))
-        return emitOpError("(C2) expected a tern.global named '")
-               << symbol.getValue() << "'";
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t hidden = dim(getX(), 1);
+  int64_t queries = int64_t(getHeads()) * cache.getHeadDim();
+  int64_t keys = cache.getHeads() * cache.getHeadDim();
+  int64_t any = ShapedType::kDynamic;
+  // The hidden size of the feed-forward part is what the gate says.
+  int64_t inner = any;
+  if (auto symbol = getWeights().getAs<FlatSymbolRefAttr>("gate_proj"))
+    if (auto gate = symbols.lookupNearestSymbolFrom<GlobalOp>(*this, symbol))
+      if (gate.getTensorType().getRank() == 3)
+        inner = gate.getTensorType().getDimSize(1);
+  const std::pair<StringRef, SmallVector<int64_t>> expectations[] = {
+      {"input_norm", {any, hidden}},
+      {"post_attention_norm", {any, hidden}},
+      {"attention_sub_norm", {any, queries}},
+      {"ffn_sub_norm", {any, inner}},
+      {"rope", {any, cache.getHeadDim()}},
+      {"q_proj", {any, queries, hidden}},
+      {"k_proj", {any, keys, hidden}},
+      {"v_proj", {any, keys, hidden}},
+      {"o_proj", {any, hidden, queries}},
+      {"gate_proj", {any, inner, hidden}},
+      {"up_proj", {any, inner, hidden}},
+      {"down_proj", {any, hidden, inner}}};
+  int64_t layers = -1;
+  for (NamedAttribute weight : getWeights()) {
+    StringRef name = weight.getName();
+    auto symbol = dyn_cast<FlatSymbolRefAttr>(weight.getValue());
+    auto global =
+        symbol ? symbols.lookupNearestSymbolFrom<GlobalOp>(*this, symbol)
+               : GlobalOp();
+    if (!global)
+      return emitOpError("(C2) expected a tern.global named '")
+             << (symbol ? symbol.getValue() : StringRef()) << "'";
+    SmallVector<int64_t> shape = {any, 1}; // scales
+    for (const auto &expectation : expectations)
+      if (expectation.first == name)
+        shape = expectation.second;
+    RankedTensorType type = global.getTensorType();
+    Type element = type.getElementType();
+    bool fits = succeeded(verifyCompatibleShape(type.getShape(), shape));
+    if (shape.size() == 3)
+      fits &= isa<TritType>(element) ==
+              getWeights().contains((name + "_scale").str());
+    else
+      fits &= element.isF32();
+    if (!fits)
+      return emitOpError("(C4) expected '")
+             << name << "' to be " << RankedTensorType::get(shape, element)
+             << " of f32, or of trits with a scale or floats without one, but "
+                "got "
+             << type;
+    if (name == "rope")
+      continue;
+    int64_t first = getFirstLayer();
+    if (layers < 0)
+      layers = type.getDimSize(0);
+    if (type.getDimSize(0) != layers)
+      return emitOpError("(C4) expected '")
+             << name << "' to have " << layers << " layers, but got "
+             << type.getDimSize(0);
+    if (first < 0 || layers > cache.getLayers() ||
+        first > cache.getLayers() - layers)
+      return emitOpError("(C5) expected ")
+             << layers << " layers from " << first
+             << " to be in a cache of " << cache.getLayers();
+  }
   return success();
 }
 
@@ -392,6 +484,9 @@ LogicalResult BitLinearOp::verify() {
   if (!getWeight().getType().hasStaticShape())
     return emitOpError("(C1) expected a static shape of the weight, but got ")
            << getWeight().getType();
+  for (Type type : {Type(getX().getType()), Type(getType())})
+    if (failed(verifyStaticColumns(*this, type)))
+      return failure();
   if (failed(verifyDim(*this, "C1", "columns of the weight",
                        dim(getWeight(), 1), k)) ||
       failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))) ||
@@ -450,11 +545,19 @@ LogicalResult KVAppendOp::verify() {
   auto cache = cast<KVCacheType>(getCache().getType());
   int64_t cols = cache.getHeads() * cache.getHeadDim();
   if (failed(verifyDim(*this, "C1", "columns of k", dim(getK(), 1), cols)) ||
-      failed(verifyDim(*this, "C1", "columns of v", dim(getV(), 1), cols)))
+      failed(verifyDim(*this, "C1", "columns of v", dim(getV(), 1), cols)) ||
+      failed(verifyDim(*this, "C1", "rows of v", dim(getV(), 0),
+                       dim(getK(), 0))) ||
+      failed(verifyDim(*this, "C1", "the number of positions",
+                       dim(getPositions(), 0), dim(getK(), 0))) ||
+      failed(verifyDim(*this, "C1", "the number of sequences",
+                       dim(getSequences(), 0), dim(getK(), 0))))
     return failure();
   bool value = isa<TensorType>(getK().getType());
-  if (value != (getNumResults() == 1))
-    return emitOpError("(C2) expected a result exactly in the value form");
+  if (value != (getNumResults() == 1) ||
+      (value && getNewCache().getType() != cache))
+    return emitOpError("(C2) expected a result of type ")
+           << cache << " exactly in the value form";
   for (Value operand : getOperands())
     if (isa<ShapedType>(operand.getType()) &&
         isa<TensorType>(operand.getType()) != value)

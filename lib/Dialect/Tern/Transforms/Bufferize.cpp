@@ -40,7 +40,9 @@ Value appendArgument(func::FuncOp func, Type type, StringRef role = {}) {
 LogicalResult rewriteSignature(func::FuncOp func) {
   if (!llvm::hasSingleElement(func.getBody()))
     return func.emitOpError("expected a body of one block");
-  auto ret = cast<func::ReturnOp>(func.front().getTerminator());
+  auto ret = dyn_cast<func::ReturnOp>(func.front().getTerminator());
+  if (!ret)
+    return func.emitOpError("expected a body that ends in func.return");
   OpBuilder builder(ret);
   // What the caller passes in is not changed, whatever could be done in place.
   for (unsigned i = 0, e = func.getNumArguments(); i != e; ++i)
@@ -75,6 +77,22 @@ LogicalResult rewriteSignature(func::FuncOp func) {
   return success();
 }
 
+/// A cache is one object that appends change, so its older values must be dead.
+LogicalResult verifyCacheUses(func::FuncOp func) {
+  WalkResult result = func.walk([](KVAppendOp append) {
+    for (Operation *user : append.getCache().getUsers()) {
+      Operation *sibling = append->getBlock()->findAncestorOpInBlock(*user);
+      if (user != append && (!sibling || append->isBeforeInBlock(sibling))) {
+        user->emitOpError("uses a cache that a tern.kv_append has replaced; "
+                          "expected it to use the append's result");
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// The memory of a result is the caller's: an allocation that is only copied
 /// there at the end is replaced by it.
 void forwardResults(func::FuncOp func) {
@@ -96,7 +114,8 @@ struct Bufferize : ternac::tern::impl::TernBufferizePassBase<Bufferize> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     for (func::FuncOp func : module.getOps<func::FuncOp>())
-      if (!func.isExternal() && failed(rewriteSignature(func)))
+      if (!func.isExternal() &&
+          (failed(verifyCacheUses(func)) || failed(rewriteSignature(func))))
         return signalPassFailure();
 
     bufferization::OneShotBufferizationOptions options;

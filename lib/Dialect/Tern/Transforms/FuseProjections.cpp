@@ -32,7 +32,7 @@ using GroupKey = std::tuple<Block *, Value, Value>;
 std::string joinNames(MutableArrayRef<GlobalOp> globals) {
   std::string name = globals.front().getSymName().str();
   for (GlobalOp global : globals.drop_front())
-    name += "_" + global.getSymName().rsplit('.').second.str();
+    name += "_" + global.getSymName().substr(global.getSymName().rfind('.') + 1).str();
   return name;
 }
 

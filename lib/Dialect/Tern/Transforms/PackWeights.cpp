@@ -51,6 +51,9 @@ private:
       return failure();
     OpBuilder builder(op);
     op.setColsAttr(builder.getI64IntegerAttr(cols));
+    // For readers of the IR: what padding makes of the layout's bits.
+    op->setAttr("tern.bits_per_weight",
+                builder.getF32FloatAttr(layout.bitsPerWeight(rows, cols)));
 
     auto load = op.getWeight().getDefiningOp<LoadGlobalOp>();
     if (!load) {

@@ -152,17 +152,22 @@ private:
     for (unsigned i = 0, e = func.getNumArguments(); i != e; ++i)
       if (func.getArgAttr(i, "tern.workspace"))
         workspace = func.getArgument(i);
-    auto rowsOf = llvm::find_if(func.getArguments(), [](BlockArgument arg) {
-      auto type = dyn_cast<MemRefType>(arg.getType());
-      return type && type.getRank() > 0 && type.isDynamicDim(0);
-    });
-    if (!workspace || rowsOf == func.getArguments().end())
-      return func.emitOpError("expected an argument 'tern.workspace' and a "
-                              "memref whose first dimension is the rows");
-    // The rows of the call bound those of every buffer.
+    // Every buffer has the rows of some argument; the most rows bound them all.
     OpBuilder builder(&func.front(), func.front().begin());
     Location loc = func.getLoc();
-    Value rows = memref::DimOp::create(builder, loc, *rowsOf, 0);
+    Value rows;
+    for (BlockArgument arg : func.getArguments()) {
+      auto type = dyn_cast<MemRefType>(arg.getType());
+      if (!type || type.getRank() == 0 || !type.isDynamicDim(0) ||
+          func.getArgAttr(arg.getArgNumber(), "tern.workspace") ||
+          func.getArgAttr(arg.getArgNumber(), "tern.weights"))
+        continue;
+      Value size = memref::DimOp::create(builder, loc, arg, 0);
+      rows = rows ? arith::MaxUIOp::create(builder, loc, rows, size) : size;
+    }
+    if (!workspace || !rows)
+      return func.emitOpError("expected an argument 'tern.workspace' and a "
+                              "memref whose first dimension is the rows");
     llvm::DenseMap<int64_t, Value> shifts;
     for (const Buffer &buffer : buffers) {
       Value &shift = shifts[buffer.place];

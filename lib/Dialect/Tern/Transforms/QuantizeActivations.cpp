@@ -22,6 +22,7 @@ namespace {
 struct QuantizeActivations
     : ternac::tern::impl::TernQuantizeActivationsPassBase<QuantizeActivations> {
   void runOnOperation() override {
+    quantizations.clear();
     SmallVector<BitLinearOp> ops;
     getOperation().walk([&](BitLinearOp op) { ops.push_back(op); });
     for (BitLinearOp op : ops)

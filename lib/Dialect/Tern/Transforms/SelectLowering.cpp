@@ -39,6 +39,8 @@ struct SelectLowering
     if (!chosen)
       return signalPassFailure();
     WalkResult result = module.walk([&](MatmulOp op) {
+      if (op.getCols()) // packed already
+        return WalkResult::advance();
       std::optional<packing::Layout> layout =
           chooseLayout(op, *chosen, op.getMatrixCols());
       if (!layout)
@@ -103,9 +105,10 @@ private:
     // "base3" leaves the number of blocks to the shape.
     if (packing == "base3")
       return packing::bestTileBase3(cols);
-    std::optional<packing::Layout> layout = packing::layoutByName(packing);
-    if (layout && layout->code != packing::Code::Signed8)
-      return layout;
+    if (packing == packing::rowTwoBit().name())
+      return packing::rowTwoBit();
+    if (packing == packing::tileTwoBit().name())
+      return packing::tileTwoBit();
     op.emitError("unknown packing '")
         << packing << "'; expected auto, row2, tile2 or base3";
     return std::nullopt;

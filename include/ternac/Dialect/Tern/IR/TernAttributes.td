@@ -106,13 +106,13 @@ def Tern_PackingAttr : Tern_Attr<"Packing", "packing"> {
     a superblock whose digits are `group * blocks` columns apart.
 
     Constraints:
-    * (C1) `rows`, `group` and `blocks` are positive.
+    * (C1) `rows`, `group` and `blocks` are from 1 to 4096.
 
     Example:
 
     ```mlir
     // 2-bit tiles of 16 rows x 16 columns.
-    module attributes {a = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>} {}
+    module attributes {tern.example = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>} {}
     ```
   }];
   let parameters = (ins EnumParameter<Tern_Code>:$code, "int64_t":$rows,
@@ -143,7 +143,7 @@ def Tern_LoweringConfigAttr : Tern_Attr<"LoweringConfig", "lowering_config"> {
     Example:
 
     ```mlir
-    module attributes {a = #tern.lowering_config<strategy = dot>} {}
+    module attributes {tern.example = #tern.lowering_config<strategy = dot>} {}
     ```
   }];
   let parameters = (ins EnumParameter<Tern_Strategy>:$strategy);
@@ -173,6 +173,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     Constraints:
     * (C1) `vector_bits` is a positive multiple of 8.
     * (C2) no number is negative.
+    * (C3) capabilities are strings.
 
     Example:
 
@@ -216,15 +217,19 @@ def Tern_FileAttr : Tern_Attr<"File", "file"> {
     bytes; `fingerprint` is that of `ternac/Packing/Plan.h`, in hexadecimal. A
     file that does not match is refused.
 
+    Constraints:
+    * (C1) `fingerprint` is 16 hexadecimal digits.
+
     Example:
 
     ```mlir
-    module attributes {a = #tern.file<path = "model.safetensors", size = 1024, fingerprint = "00ff00ff00ff00ff">} {}
+    module attributes {tern.example = #tern.file<path = "model.safetensors", size = 1024, fingerprint = "00ff00ff00ff00ff">} {}
     ```
   }];
   let parameters = (ins StringRefParameter<>:$path, "uint64_t":$size,
                         StringRefParameter<>:$fingerprint);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def Tern_SourceAttr : Tern_Attr<"Source", "source"> {
@@ -244,7 +249,7 @@ def Tern_SourceAttr : Tern_Attr<"Source", "source"> {
     Example:
 
     ```mlir
-    module attributes {a = #tern.source<"model.layers.{}.mlp.up_proj.weight",
+    module attributes {tern.example = #tern.source<"model.layers.{}.mlp.up_proj.weight",
       packed_rows, rows = 8, cols = 16, first_layer = 0, files = [0],
       offsets = [8, 40]>} {}
     ```
@@ -272,7 +277,7 @@ def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
     Example:
 
     ```mlir
-    module attributes {a = #tern.stored<scales, sense = reciprocal, sources = [
+    module attributes {tern.example = #tern.stored<scales, sense = reciprocal, sources = [
       #tern.source<"up_proj.weight_scale", bf16, rows = 1, cols = 1, first_layer = 0, files = [0], offsets = [4]>]>} {}
     ```
   }];
@@ -291,6 +296,14 @@ def Tern_EntryAttr : Tern_Attr<"Entry", "entry"> {
   let description = [{
     Says that the global `name`, of `layers` layers, lies at `offset`, its
     layers `layer_bytes` apart. `rows`, `cols` and `element` describe one layer.
+
+    Example:
+
+    ```mlir
+    module attributes {tern.example = #tern.entry<name = "norm", offset = 64,
+      layer_bytes = 64, layers = 2, rows = 1, cols = 16, element = f32,
+      stored = <dense, sources = [<"norm.{}", bf16, rows = 1, cols = 16, first_layer = 0>]>>} {}
+    ```
   }];
   let parameters = (ins
     StringRefParameter<>:$name, "uint64_t":$offset, "uint64_t":$layer_bytes,

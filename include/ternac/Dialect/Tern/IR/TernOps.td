@@ -53,6 +53,8 @@ def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
     * (C3) the sources' rows add up to the matrix's rows and all have its
       columns (for scales: one value per source).
     * (C4) each source has an offset for each layer, or none has any.
+    * (C5) `theta` is there, positive and finite, exactly for rope tables;
+      `sense` is for scales only, `packing` for trits only.
 
     Example:
 
@@ -214,6 +216,35 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     * (C1) every part above is there, and nothing else.
     * (C2) every symbol names a `tern.global`.
     * (C3) `heads` is a multiple of the cache's heads.
+    * (C4) the globals have the shapes that the formula asks for, with a leading
+      dimension of layers; norms, scales and tables are f32.
+    * (C5) `first_layer` plus the layers of the globals are in the cache.
+
+    Example:
+
+    ```mlir
+    tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [
+      #tern.source<"norm.{}", bf16, rows = 1, cols = 16, first_layer = 0>]>
+    tern.global @rope : tensor<64x8xf32> = #tern.stored<rope, theta = 1.0e4 : f64>
+    tern.global @dense : tensor<2x16x16xbf16> = #tern.stored<dense, sources = [
+      #tern.source<"dense.{}", bf16, rows = 16, cols = 16, first_layer = 0>]>
+    tern.global @trits : tensor<2x16x16x!tern.trit> = #tern.stored<trits, sources = [
+      #tern.source<"trits.{}", packed_rows, rows = 16, cols = 16, first_layer = 0>]>
+    tern.global @scale : tensor<2x1xf32> = #tern.stored<scales, sources = [
+      #tern.source<"scale.{}", bf16, rows = 1, cols = 1, first_layer = 0>]>
+    func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index,
+                 %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
+      %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
+          activation = #tern<activation silu>, eps = 1.0e-5 : f32,
+          first_layer = 0 : i64, heads = 2 : i64, weights = {
+            input_norm = @norm, post_attention_norm = @norm, rope = @rope,
+            q_proj = @dense, k_proj = @dense, v_proj = @dense, o_proj = @dense,
+            gate_proj = @dense, up_proj = @dense, down_proj = @trits,
+            down_proj_scale = @scale}}
+        : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
   }];
   let arguments = (ins
     TensorRankOf<[F32], [2]>:$x, Tern_KVCacheType:$cache, Index:$layer,
@@ -410,7 +441,8 @@ def Tern_KVAppendOp : Tern_Op<"kv_append", [
     result: the cache is changed.
 
     Constraints:
-    * (C1) k and v are [n, heads * head_dim] of the cache.
+    * (C1) k and v are [n, heads * head_dim] of the cache; there are n positions
+      and sequences.
     * (C2) the operands are all tensors or all memrefs, and the result is
       present exactly with tensors.
 

@@ -41,7 +41,7 @@ def Tern_KVCacheType : Tern_Type<"KVCache", "kv_cache"> {
     value, says which block holds which positions of which sequence.
 
     Constraints:
-    * (C1) `layers`, `heads` and `head_dim` are positive.
+    * (C1) `layers`, `heads` and `head_dim` are from 1 to 65536.
     * (C2) `element` is f16 or f32.
 
     Example:

@@ -21,6 +21,48 @@ def TernExpandDecoderLayersPass
     Writes a `tern.decoder_layer` out as norms, linear layers, rope, cache,
     attention and gate. A projection with a scale becomes a `tern.bitlinear`,
     one without a `tern.linear`.
+
+    Example:
+
+    ```mlir
+    // Before.
+    tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [
+      #tern.source<"norm.{}", bf16, rows = 1, cols = 16, first_layer = 0>]>
+    tern.global @rope : tensor<64x8xf32> = #tern.stored<rope, theta = 1.0e4 : f64>
+    tern.global @dense : tensor<2x16x16xbf16> = #tern.stored<dense, sources = [
+      #tern.source<"dense.{}", bf16, rows = 16, cols = 16, first_layer = 0>]>
+    tern.global @trits : tensor<2x16x16x!tern.trit> = #tern.stored<trits, sources = [
+      #tern.source<"trits.{}", packed_rows, rows = 16, cols = 16, first_layer = 0>]>
+    tern.global @scale : tensor<2x1xf32> = #tern.stored<scales, sources = [
+      #tern.source<"scale.{}", bf16, rows = 1, cols = 1, first_layer = 0>]>
+    func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index,
+                 %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
+      %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
+          activation = #tern<activation silu>, eps = 1.0e-5 : f32,
+          first_layer = 0 : i64, heads = 2 : i64, weights = {
+            input_norm = @norm, post_attention_norm = @norm, rope = @rope,
+            q_proj = @dense, k_proj = @dense, v_proj = @dense, o_proj = @dense,
+            gate_proj = @dense, up_proj = @dense, down_proj = @trits,
+            down_proj_scale = @scale}}
+        : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+
+    ```mlir
+    // After, in part.
+    tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [
+      #tern.source<"norm.{}", bf16, rows = 1, cols = 16, first_layer = 0>]>
+    tern.global @dense : tensor<2x16x16xbf16> = #tern.stored<dense, sources = [
+      #tern.source<"dense.{}", bf16, rows = 16, cols = 16, first_layer = 0>]>
+    func.func @f(%x: tensor<?x16xf32>, %l: index) -> tensor<?x16xf32> {
+      %g = tern.load_global @norm[%l] : tensor<16xf32>
+      %a = tern.rms_norm %x, %g {eps = 1.0e-5 : f32} : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+      %w = tern.load_global @dense[%l] : tensor<16x16xbf16>
+      %q = tern.linear %a, %w : (tensor<?x16xf32>, tensor<16x16xbf16>) -> tensor<?x16xf32>
+      return %q : tensor<?x16xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect",
                            "::mlir::arith::ArithDialect"];
@@ -34,6 +76,40 @@ def TernFuseProjectionsPass
     weight stacks theirs and whose scales stay apart as segments; the results
     are slices of its result. The stacked weight is a new `tern.global` with the
     sources of all.
+
+    Example:
+
+    ```mlir
+    // Before.
+    tern.global @layers.q : tensor<2x8x16x!tern.trit> = #tern.stored<trits, sources = [
+      #tern.source<"q.{}", packed_rows, rows = 8, cols = 16, first_layer = 0>]>
+    tern.global @layers.k : tensor<2x4x16x!tern.trit> = #tern.stored<trits, sources = [
+      #tern.source<"k.{}", packed_rows, rows = 4, cols = 16, first_layer = 0>]>
+    tern.global @layers.s : tensor<2x1xf32> = #tern.stored<scales, sources = [
+      #tern.source<"s.{}", bf16, rows = 1, cols = 1, first_layer = 0>]>
+    func.func @f(%x: tensor<?x16xf32>, %l: index) -> (tensor<?x8xf32>, tensor<?x4xf32>) {
+      %wq = tern.load_global @layers.q[%l] : tensor<8x16x!tern.trit>
+      %wk = tern.load_global @layers.k[%l] : tensor<4x16x!tern.trit>
+      %s = tern.load_global @layers.s[%l] : tensor<1xf32>
+      %q = tern.bitlinear %x, %wq, %s {segments = array<i64: 8>}
+        : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+      %k = tern.bitlinear %x, %wk, %s {segments = array<i64: 4>}
+        : (tensor<?x16xf32>, tensor<4x16x!tern.trit>, tensor<1xf32>) -> tensor<?x4xf32>
+      return %q, %k : tensor<?x8xf32>, tensor<?x4xf32>
+    }
+    ```
+
+    ```mlir
+    // After; the stacked globals have the sources of both.
+    func.func @f(%x: tensor<?x16xf32>, %w: tensor<12x16x!tern.trit>, %s: tensor<2xf32>, %n: index)
+        -> (tensor<?x8xf32>, tensor<?x4xf32>) {
+      %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8, 4>}
+        : (tensor<?x16xf32>, tensor<12x16x!tern.trit>, tensor<2xf32>) -> tensor<?x12xf32>
+      %q = tensor.extract_slice %y[0, 0] [%n, 8] [1, 1] : tensor<?x12xf32> to tensor<?x8xf32>
+      %k = tensor.extract_slice %y[0, 8] [%n, 4] [1, 1] : tensor<?x12xf32> to tensor<?x4xf32>
+      return %q, %k : tensor<?x8xf32>, tensor<?x4xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect",
                            "::mlir::arith::ArithDialect",
@@ -46,6 +122,27 @@ def TernFuseNormsPass : Pass<"tern-fuse-norms", "::mlir::ModuleOp"> {
     `bitlinear(rms_norm(x, g))` becomes `bitlinear(x) norm g` where nothing else
     reads the normalised rows: norm and quantisation then are one pass over
     them.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+      %a = tern.rms_norm %x, %g {eps = 1.0 : f32} : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+      %y = tern.bitlinear %a, %w, %s {segments = array<i64: 8>}
+        : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+      %y = tern.bitlinear %x, %w, %s norm %g {eps = 1.0 : f32, segments = array<i64: 8>}
+        : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>, tensor<16xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
@@ -60,6 +157,30 @@ def TernQuantizeActivationsPass
   let description = [{
     A `tern.bitlinear` becomes `tern.quantize`, an exact integer `tern.matmul`
     and `tern.rescale`. Bitlinears of one input share one quantisation.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+      %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8>}
+        : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+      %q, %step, %sum = tern.quantize %x
+        : (tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+      %a = tern.matmul %q, %sum, %w
+        : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>) -> tensor<?x8xi32>
+      %y = tern.rescale %a, %step, %s {segments = array<i64: 8>}
+        : (tensor<?x8xi32>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
@@ -69,6 +190,29 @@ def TernFuseResidualsPass : Pass<"tern-fuse-residuals", "::mlir::ModuleOp"> {
   let description = [{
     `add(r, rescale(acc))` becomes `rescale(acc) plus r`, which bufferisation
     can compute in place.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<1xf32>,
+                 %r: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %0 = tern.rescale %a, %step, %s {segments = array<i64: 8>}
+        : (tensor<?x8xi32>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+      %y = tern.add %r, %0 : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<1xf32>,
+                 %r: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %y = tern.rescale %a, %step, %s plus %r {segments = array<i64: 8>}
+        : (tensor<?x8xi32>, tensor<?xf32>, tensor<1xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
@@ -84,6 +228,31 @@ def TernSelectLoweringPass
     Writes `config` and `packing` on each `tern.matmul`, from the capabilities
     of `tern.target` and the shape. `strategy` and `packing` override the
     choice; a strategy that the target cannot do is an error.
+
+    With `--tern-select-lowering=strategies=dot,add_sub` and a target without `int8_dot`:
+
+    ```mlir
+    // Before.
+    module attributes {tern.target = #tern.target<name = "cpu">} {
+      func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<16x16x!tern.trit>) -> tensor<?x16xi32> {
+        %y = tern.matmul %q, %sum, %w
+          : (tensor<?x16xi8>, tensor<?xi32>, tensor<16x16x!tern.trit>) -> tensor<?x16xi32>
+        return %y : tensor<?x16xi32>
+      }
+    }
+    ```
+
+    ```mlir
+    // After.
+    module attributes {tern.target = #tern.target<name = "cpu">} {
+      func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<16x16x!tern.trit>) -> tensor<?x16xi32> {
+        %y = tern.matmul %q, %sum, %w {config = #tern.lowering_config<strategy = add_sub>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (tensor<?x16xi8>, tensor<?xi32>, tensor<16x16x!tern.trit>) -> tensor<?x16xi32>
+        return %y : tensor<?x16xi32>
+      }
+    }
+    ```
   }];
   let options = [
     Option<"strategy", "strategy", "std::string", "\"auto\"",
@@ -103,6 +272,42 @@ def TernPackWeightsPass : Pass<"tern-pack-weights", "::mlir::ModuleOp"> {
     constants get a `tern.pack`, which folds to its bytes. Quantisations grow the
     columns that padded layouts read. Unused globals disappear; all others get
     their place in the plan, in `tern.weights`.
+
+    Example:
+
+    ```mlir
+    // Before.
+    module attributes {tern.weights = #tern.weights<synthetic_seed = 7 : i64>} {
+      tern.global @w : tensor<16x16x!tern.trit> = #tern.stored<trits, sources = [
+        #tern.source<"w", packed_rows, rows = 16, cols = 16, first_layer = 0>]>
+      func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>) -> tensor<?x16xi32> {
+        %w = tern.load_global @w : tensor<16x16x!tern.trit>
+        %y = tern.matmul %q, %sum, %w {config = #tern.lowering_config<strategy = add_sub>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (tensor<?x16xi8>, tensor<?xi32>, tensor<16x16x!tern.trit>) -> tensor<?x16xi32>
+        return %y : tensor<?x16xi32>
+      }
+    }
+    ```
+
+    ```mlir
+    // After; the plan is in `tern.weights`.
+    module attributes {tern.weights = #tern.weights<synthetic_seed = 7 : i64, entries = [
+        <name = "w", offset = 0, layer_bytes = 64, layers = 1, rows = 16, cols = 16, element = f32,
+          stored = <trits, packing = <two_bit, rows = 16, group = 4, blocks = 1>, sources = [
+            <"w", packed_rows, rows = 16, cols = 16, first_layer = 0>]>>]>} {
+      tern.global @w : tensor<64xi8> = #tern.stored<trits,
+        packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>, sources = [
+          #tern.source<"w", packed_rows, rows = 16, cols = 16, first_layer = 0>]>
+      func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>) -> tensor<?x16xi32> {
+        %w = tern.load_global @w : tensor<64xi8>
+        %y = tern.matmul %q, %sum, %w {cols = 16 : i64, config = #tern.lowering_config<strategy = add_sub>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (tensor<?x16xi8>, tensor<?xi32>, tensor<64xi8>) -> tensor<?x16xi32>
+        return %y : tensor<?x16xi32>
+      }
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
@@ -118,6 +323,26 @@ def TernBufferizePass : Pass<"tern-bufferize", "::mlir::ModuleOp"> {
     own arguments, a memref for each tensor that it returned, the workspace
     (`tern.workspace`), the weight segment (`tern.weights`) and the environment
     of the thread; it returns nothing. A cache is changed in place.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%a: tensor<?x16xf32>, %b: tensor<?x16xf32>) -> tensor<?x16xf32> {
+      %y = tern.add %a, %b : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%a: memref<?x16xf32>, %b: memref<?x16xf32>, %y: memref<?x16xf32>,
+                 %workspace: memref<?xi8> {tern.workspace}, %weights: memref<?xi8> {tern.weights},
+                 %env: !tern.environment) {
+      tern.add %a, %b into %y : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect",
                            "::mlir::bufferization::BufferizationDialect",
@@ -131,6 +356,28 @@ def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
     per row of the call, so its place is a number of bytes per row, times the
     rows; buffers that are never live together share their bytes. The bytes per
     row in all are the function's attribute `tern.workspace_bytes_per_row`.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}, %n: index) {
+      %a = memref.alloc(%n) : memref<?x16xf32>
+      tern.add %x, %x into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}, %n: index)
+        attributes {tern.workspace_bytes_per_row = 64 : i64} {
+      %c0 = arith.constant 0 : index
+      %a = memref.view %workspace[%c0][%n] : memref<?xi8> to memref<?x16xf32>
+      tern.add %x, %x into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect",
                            "::mlir::arith::ArithDialect"];

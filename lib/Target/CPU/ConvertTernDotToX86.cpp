@@ -1,4 +1,4 @@
-//===- X86Dot.cpp - Byte dot products of x86 ------------------------------===//
+//===- ConvertTernDotToX86.cpp - Byte dot products of x86 -----------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -173,7 +173,13 @@ struct ConvertTernDotToX86
     }
     VectorOptions options = vectorOptions(module, kBlockLanes);
     for (MatmulOp op : matmuls) {
-      Value environment = environmentOf(op->getParentOfType<func::FuncOp>());
+      auto func = op->getParentOfType<func::FuncOp>();
+      Value environment = func ? environmentOf(func) : Value();
+      if (!environment) {
+        op.emitOpError("expected a function with an argument of type "
+                       "!tern.environment");
+        return signalPassFailure();
+      }
       ImplicitLocOpBuilder b(op.getLoc(), op);
       VectorBuilder v(b, environment, options);
       X86Dot strategy(instruction, op.getMatrixCols());
