@@ -1,0 +1,42 @@
+// RUN: ternac-opt %s --convert-tern-to-vector --verify-diagnostics --split-input-file
+
+func.func @value_form(%a: tensor<?x8xf32>, %env: !tern.environment) -> tensor<?x8xf32> {
+  // expected-error@+1 {{expected the buffer form; run tern-bufferize first}}
+  %y = tern.add %a, %a : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// expected-error@+1 {{expected an argument of type !tern.environment; run tern-bufferize first}}
+func.func @no_environment(%a: memref<?x8xf32>) {
+  tern.add %a, %a into %a : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @dot(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{strategy 'dot' is a target's; its lowering must run before convert-tern-to-vector}}
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
+  return
+}
+
+// -----
+
+func.func @packing(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x8xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{strategy 'add_sub' expected a packing of 64-byte blocks}}
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>}
+    : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x8xi32>) -> ()
+  return
+}
+
+// -----
+
+func.func @reference(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{strategy 'reference' expected the packing 'i8'}}
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = reference>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
+  return
+}

@@ -1,0 +1,163 @@
+// RUN: ternac-opt %s --convert-tern-to-vector=lanes=4 --split-input-file | FileCheck %s
+
+// Every op becomes loops over this thread's share, then a barrier.
+
+// CHECK-LABEL: func.func @add
+// CHECK-SAME: %[[A:.*]]: memref<?x8xf32>, %[[B:.*]]: memref<?x8xf32>, %[[Y:.*]]: memref<?x8xf32>, %[[ENV:.*]]: !tern.environment
+func.func @add(%a: memref<?x8xf32>, %b: memref<?x8xf32>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range %[[ENV]]
+  // CHECK: scf.for
+  // CHECK-DAG: vector.load %[[A]]{{.*}} vector<4xf32>
+  // CHECK-DAG: vector.load %[[B]]{{.*}} vector<4xf32>
+  // CHECK: arith.addf %{{.*}} : vector<4xf32>
+  // CHECK: vector.store %{{.*}}, %[[Y]]
+  // CHECK: tern.barrier %[[ENV]]
+  // CHECK-NOT: tern.add
+  tern.add %a, %b into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// bf16 widens by a shift of its bits; f16 without the instruction as well.
+
+// CHECK-LABEL: func.func @embedding
+func.func @embedding(%t: memref<?xi32>, %e: memref<32x8xbf16>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // CHECK: %[[TOKEN:.*]] = memref.load %{{.*}} : memref<?xi32>
+  // CHECK: vector.load %{{.*}} : memref<32x8xbf16>, vector<4xbf16>
+  // CHECK: vector.store %{{.*}} : memref<?x8xf32>, vector<4xf32>
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.embedding
+  tern.embedding %t, %e into %y : (memref<?xi32>, memref<32x8xbf16>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @gather_rows
+func.func @gather_rows(%x: memref<?x8xf32>, %r: memref<?xi32>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range
+  // CHECK: memref.load %{{.*}} : memref<?xi32>
+  // CHECK: vector.load
+  // CHECK: vector.store
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.gather_rows
+  tern.gather_rows %x, %r into %y : (memref<?x8xf32>, memref<?xi32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @rms_norm
+func.func @rms_norm(%x: memref<?x8xf32>, %g: memref<8xf32>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range
+  // CHECK: scf.for
+  // CHECK: vector.load
+  // CHECK: math.sqrt
+  // CHECK: vector.store
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.rms_norm
+  tern.rms_norm %x, %g into %y {eps = 1.0 : f32} : (memref<?x8xf32>, memref<8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @rope
+func.func @rope(%x: memref<?x16xf32>, %p: memref<?xi32>, %t: memref<64x8xf32>, %y: memref<?x16xf32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range
+  // CHECK: memref.load %{{.*}} : memref<?xi32>
+  // CHECK: arith.subf
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.rope
+  tern.rope %x, %p, %t into %y : (memref<?x16xf32>, memref<?xi32>, memref<64x8xf32>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @relu2
+func.func @relu2(%g: memref<?x8xf32>, %u: memref<?x8xf32>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // CHECK: %[[POSITIVE:.*]] = arith.select %{{.*}} : vector<4xi1>, vector<4xf32>
+  // CHECK: arith.mulf %[[POSITIVE]], %[[POSITIVE]] : vector<4xf32>
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.gate
+  tern.gate relu2 %g, %u into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @silu
+func.func @silu(%g: memref<?x8xf32>, %u: memref<?x8xf32>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // No call to expf: the exponential is a polynomial.
+  // CHECK-NOT: math.exp
+  // CHECK: arith.divf
+  // CHECK-NOT: math.exp
+  // CHECK: tern.barrier
+  tern.gate silu %g, %u into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @linear
+func.func @linear(%x: memref<?x8xf32>, %w: memref<6x8xi8>, %s: memref<6xf32>, %y: memref<?x6xf32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range
+  // CHECK: vector.load %{{.*}} : memref<6x8xi8>, vector<4xi8>
+  // CHECK: arith.sitofp
+  // CHECK: memref.store %{{.*}} : memref<?x6xf32>
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.linear
+  tern.linear %x, %w scaled %s into %y : (memref<?x8xf32>, memref<6x8xi8>, memref<6xf32>, memref<?x6xf32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @quantize
+func.func @quantize(%x: memref<?x8xf32>, %g: memref<8xf32>, %q: memref<?x16xi8>, %step: memref<?xf32>, %sum: memref<?xi32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range
+  // CHECK: math.absf
+  // CHECK: vector.store %{{.*}} : memref<?x16xi8>
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.quantize
+  tern.quantize %x norm %g into %q, %step, %sum {eps = 1.0 : f32} : (memref<?x8xf32>, memref<8xf32>, memref<?x16xi8>, memref<?xf32>, memref<?xi32>) -> ()
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func.func @rescale
+func.func @rescale(%a: memref<?x8xi32>, %step: memref<?xf32>, %s: memref<2xf32>, %y: memref<?x8xf32>, %env: !tern.environment) {
+  // CHECK: tern.thread_range
+  // CHECK: arith.sitofp %{{.*}} : vector<4xi32> to vector<4xf32>
+  // CHECK: arith.addf
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.rescale
+  tern.rescale %a, %step, %s plus %y into %y {segments = array<i64: 4, 4>} : (memref<?x8xi32>, memref<?xf32>, memref<2xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// A cache becomes the pool of blocks and the block table.
+
+// CHECK-LABEL: func.func @attention
+// CHECK-SAME: (%{{[^:]*}}: memref<?x16xf32>, %{{[^:]*}}: memref<?x8xf32>, %[[POOL:[^:]*]]: memref<?xf16>, %[[TABLE:[^:]*]]: memref<?x?xi32>,
+// CHECK-NOT: tern.kv_cache
+func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: memref<?xi32>,
+                     %y: memref<?x16xf32>, %scratch: memref<?x128xf32>, %env: !tern.environment) {
+  // CHECK: memref.load %[[TABLE]]
+  // CHECK: vector.store %{{.*}}, %[[POOL]]
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.kv_append
+  tern.kv_append %k, %k, %c[%l] at %p of %p
+    : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
+  // CHECK: vector.load %[[POOL]]
+  // CHECK: tern.barrier
+  // CHECK-NOT: tern.attention
+  tern.attention %q, %c[%l] at %p of %p into %y, %scratch
+    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x128xf32>) -> ()
+  return
+}

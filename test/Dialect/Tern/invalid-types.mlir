@@ -1,0 +1,97 @@
+// RUN: ternac-opt %s --verify-diagnostics --split-input-file
+
+// Types and attributes; the constraint's number is that of the description.
+
+// kv_cache C1
+// expected-error@+1 {{(C1) expected dimensions from 1 to 65536, but got 0x1x8}}
+func.func private @f(!tern.kv_cache<0x1x8xf16>)
+
+// -----
+
+// kv_cache C2
+// expected-error@+1 {{(C2) expected f16 or f32 elements, but got 'i8'}}
+func.func private @f(!tern.kv_cache<1x1x8xi8>)
+
+// -----
+
+// expected-error@+1 {{expected layers x heads x head_dim, but got 2 dimensions}}
+func.func private @f(!tern.kv_cache<1x8xf16>)
+
+// -----
+
+// trits C1
+// expected-error@+1 {{(C1) expected only '+', '0' and '-', but got '1' at position 2}}
+func.func private @f() attributes {a = #tern.trits<"+-1">}
+
+// -----
+
+// packing C1
+// expected-error@+1 {{(C1) expected rows between 1 and 4096, but got 0}}
+func.func private @f() attributes {a = #tern.packing<two_bit, rows = 0, group = 4, blocks = 1>}
+
+// -----
+
+// packing C1
+// expected-error@+1 {{(C1) expected group between 1 and 4096, but got -4}}
+func.func private @f() attributes {a = #tern.packing<two_bit, rows = 1, group = -4, blocks = 1>}
+
+// -----
+
+// packing C1
+// expected-error@+1 {{(C1) expected blocks between 1 and 4096, but got 5000}}
+func.func private @f() attributes {a = #tern.packing<base3, rows = 1, group = 4, blocks = 5000>}
+
+// -----
+
+// An unknown word is answered with the list of words.
+// expected-error@+2 {{expected ::ternac::tern::Strategy to be one of: reference, add_sub, dot}}
+// expected-error@+1 {{failed to parse}}
+func.func private @f() attributes {a = #tern.lowering_config<strategy = magic>}
+
+// -----
+
+// target C1
+// expected-error@+1 {{(C1) expected vector_bits to be a positive multiple of 8, but got 12}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", vector_bits = 12>}
+
+// -----
+
+// target C1
+// expected-error@+1 {{(C1) expected vector_bits to be a positive multiple of 8, but got 0}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", vector_bits = 0>}
+
+// -----
+
+// target C2
+// expected-error@+1 {{(C2) expected no negative number}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", bandwidth = -1>}
+
+// -----
+
+// target C3
+// expected-error@+1 {{expected capabilities to be strings, but got [1]}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", capabilities = [1]>}
+
+// -----
+
+// source C1
+// expected-error@+1 {{(C1) expected positive rows and cols, but got 0 x 4}}
+func.func private @f() attributes {a = #tern.source<"w", f32, rows = 0, cols = 4, first_layer = 0>}
+
+// -----
+
+// source C2
+// expected-error@+1 {{(C2) expected one file, or one for each of the 3 offsets, but got 2}}
+func.func private @f() attributes {a = #tern.source<"w", f32, rows = 1, cols = 4, first_layer = 0, files = [0, 1], offsets = [0, 8, 16]>}
+
+// -----
+
+// source C3
+// expected-error@+1 {{(C3) expected rows of packed_rows to be a multiple of 4, but got 6}}
+func.func private @f() attributes {a = #tern.source<"w", packed_rows, rows = 6, cols = 4, first_layer = 0>}
+
+// -----
+
+// file C1
+// expected-error@+1 {{(C1) expected a fingerprint of 16 hexadecimal digits for 'a', but got '12'}}
+func.func private @f() attributes {a = #tern.file<path = "a", size = 1, fingerprint = "12">}

@@ -1,0 +1,96 @@
+// RUN: ternac-opt %s | ternac-opt | FileCheck %s
+// RUN: ternac-opt %s --mlir-print-op-generic | ternac-opt | FileCheck %s
+
+// Types.
+
+// CHECK-LABEL: func.func private @trit(tensor<2x16x!tern.trit>)
+func.func private @trit(tensor<2x16x!tern.trit>)
+// CHECK-LABEL: func.func private @kv_cache(!tern.kv_cache<30x5x128xf16>, !tern.kv_cache<1x1x1xf32>)
+func.func private @kv_cache(!tern.kv_cache<30x5x128xf16>, !tern.kv_cache<1x1x1xf32>)
+// CHECK-LABEL: func.func private @environment(!tern.environment)
+func.func private @environment(!tern.environment)
+
+// Attributes.
+
+// CHECK-LABEL: func.func private @trits
+// CHECK-SAME: a = #tern.trits<"+0-">
+// CHECK-SAME: b = #tern.trits<"">
+func.func private @trits() attributes {
+  a = #tern.trits<"+0-">,
+  b = #tern.trits<"">}
+
+// CHECK-LABEL: func.func private @packing
+// CHECK-SAME: a = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
+// CHECK-SAME: b = #tern.packing<base3, rows = 16, group = 4, blocks = 8>
+// CHECK-SAME: c = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>
+func.func private @packing() attributes {
+  a = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>,
+  b = #tern.packing<base3, rows = 16, group = 4, blocks = 8>,
+  c = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>}
+
+// CHECK-LABEL: func.func private @lowering_config
+// CHECK-SAME: a = #tern.lowering_config<strategy = reference>
+// CHECK-SAME: b = #tern.lowering_config<strategy = add_sub>
+// CHECK-SAME: c = #tern.lowering_config<strategy = dot>
+func.func private @lowering_config() attributes {
+  a = #tern.lowering_config<strategy = reference>,
+  b = #tern.lowering_config<strategy = add_sub>,
+  c = #tern.lowering_config<strategy = dot>}
+
+// Fields at their default are not printed.
+
+// CHECK-LABEL: func.func private @target
+// CHECK-SAME: a = #tern.target<name = "x">
+// CHECK-SAME: b = #tern.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+gfni", required_features = "avx2,fma", capabilities = ["fma", "int8_dot"], vector_bits = 256, l1d = 1, l2 = 2, bandwidth = 3, peak = 4>
+func.func private @target() attributes {
+  a = #tern.target<name = "x", vector_bits = 8, l2 = 0>,
+  b = #tern.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+gfni", required_features = "avx2,fma", capabilities = ["fma", "int8_dot"], vector_bits = 256, l1d = 1, l2 = 2, bandwidth = 3, peak = 4>}
+
+// CHECK-LABEL: func.func private @file
+// CHECK-SAME: a = #tern.file<path = "model.safetensors", size = 1024, fingerprint = "00ff00ff00ff00ff">
+func.func private @file() attributes {
+  a = #tern.file<path = "model.safetensors", size = 1024, fingerprint = "00ff00ff00ff00ff">}
+
+// CHECK-LABEL: func.func private @source
+// CHECK-SAME: a = #tern.source<"layers.{}.a", f32, rows = 3, cols = 2, first_layer = 1>
+// CHECK-SAME: b = #tern.source<"b", f16, rows = 3, cols = 2, first_layer = 0, files = [0], offsets = [8, 40]>
+// CHECK-SAME: c = #tern.source<"c", bf16, rows = 3, cols = 2, first_layer = 0, files = [0, 1], offsets = [8, 40]>
+// CHECK-SAME: d = #tern.source<"d", packed_rows, rows = 4, cols = 2, first_layer = 0>
+func.func private @source() attributes {
+  a = #tern.source<"layers.{}.a", f32, rows = 3, cols = 2, first_layer = 1>,
+  b = #tern.source<"b", f16, rows = 3, cols = 2, first_layer = 0, files = [0], offsets = [8, 40]>,
+  c = #tern.source<"c", bf16, rows = 3, cols = 2, first_layer = 0, files = [0, 1], offsets = [8, 40]>,
+  d = #tern.source<"d", packed_rows, rows = 4, cols = 2, first_layer = 0>}
+
+// CHECK-LABEL: func.func private @stored
+// CHECK-SAME: a = #tern.stored<trits, packing = <two_bit, rows = 1, group = 64, blocks = 1>, sources = [<"a", f32, rows = 1, cols = 1, first_layer = 0>]>
+// CHECK-SAME: b = #tern.stored<scales, sense = reciprocal>
+// CHECK-SAME: c = #tern.stored<scales, sense = absmean>
+// CHECK-SAME: d = #tern.stored<rope, theta = 5.000000e+05 : f64>
+// CHECK-SAME: e = #tern.stored<dense>
+// CHECK-SAME: f = #tern.stored<row_int8>
+func.func private @stored() attributes {
+  a = #tern.stored<trits, packing = <two_bit, rows = 1, group = 64, blocks = 1>, sources = [<"a", f32, rows = 1, cols = 1, first_layer = 0>]>,
+  b = #tern.stored<scales, sense = reciprocal>,
+  c = #tern.stored<scales, sense = absmean>,
+  d = #tern.stored<rope, theta = 5.0e+05 : f64>,
+  e = #tern.stored<dense, sense = direct>,
+  f = #tern.stored<row_int8>}
+
+// CHECK-LABEL: func.func private @weights
+// CHECK-SAME: a = #tern.weights<>
+// CHECK-SAME: b = #tern.weights<synthetic_seed = 7 : i64>
+// CHECK-SAME: c = #tern.weights<files = [<path = "a", size = 1, fingerprint = "0123456789abcdef">], entries = [<name = "w", offset = 64, layer_bytes = 128, layers = 2, rows = 1, cols = 32, element = f32, stored = <dense>>]>
+// CHECK-SAME: d = #tern.entry<name = "w", offset = 0, layer_bytes = 64, layers = 1, rows = 4, cols = 4, element = bf16, stored = <dense>>
+func.func private @weights() attributes {
+  a = #tern.weights<>,
+  b = #tern.weights<synthetic_seed = 7 : i64>,
+  c = #tern.weights<files = [<path = "a", size = 1, fingerprint = "0123456789abcdef">], entries = [<name = "w", offset = 64, layer_bytes = 128, layers = 2, rows = 1, cols = 32, element = f32, stored = <dense>>]>,
+  d = #tern.entry<name = "w", offset = 0, layer_bytes = 64, layers = 1, rows = 4, cols = 4, element = bf16, stored = <dense>>}
+
+// CHECK-LABEL: func.func private @activation
+// CHECK-SAME: a = #tern<activation relu2>
+// CHECK-SAME: b = #tern<activation silu>
+func.func private @activation() attributes {
+  a = #tern<activation relu2>,
+  b = #tern<activation silu>}

@@ -1,0 +1,96 @@
+// RUN: ternac-opt %s --tern-plan-workspace --canonicalize --cse --split-input-file | FileCheck %s
+
+// A buffer is a view at a number of bytes per row, times the rows. 16 f32 are 64
+// bytes per row.
+
+// CHECK-LABEL: func.func @chain
+// CHECK-SAME: %[[X:[^:]*]]: memref<?x16xf32>, %{{[^:]*}}: memref<16xf32>, %[[WORKSPACE:[^:]*]]: memref<?xi8> {tern.workspace})
+// CHECK-SAME: attributes {tern.workspace_bytes_per_row = 128 : i64}
+func.func @chain(%x: memref<?x16xf32>, %g: memref<16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x16xf32>
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
+  // CHECK-DAG: %[[BYTES:.*]] = arith.constant 64 : index
+  // CHECK: %[[N:.*]] = memref.dim %[[X]], %[[ZERO]]
+  // CHECK: %[[SHIFT:.*]] = arith.muli %[[N]], %[[BYTES]] : index
+  // CHECK-NOT: memref.alloc
+  %a = memref.alloc(%n) : memref<?x16xf32>
+  // CHECK: %[[A:.*]] = memref.view %[[WORKSPACE]][%[[ZERO]]][%[[N]]] : memref<?xi8> to memref<?x16xf32>
+  // CHECK: tern.rms_norm %[[X]], %{{.*}} into %[[A]] {
+  tern.rms_norm %x, %g into %a {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  %b = memref.alloc(%n) : memref<?x16xf32>
+  // CHECK: %[[B:.*]] = memref.view %[[WORKSPACE]][%[[SHIFT]]][%[[N]]] : memref<?xi8> to memref<?x16xf32>
+  // CHECK: tern.rms_norm %[[A]], %{{.*}} into %[[B]] {
+  tern.rms_norm %a, %g into %b {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  // The first buffer is dead: the third has its bytes.
+  %c = memref.alloc(%n) : memref<?x16xf32>
+  // CHECK: tern.rms_norm %[[B]], %{{.*}} into %[[A]]
+  tern.rms_norm %b, %g into %c {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  // CHECK: tern.rms_norm %[[A]], %{{.*}} into %[[X]]
+  tern.rms_norm %c, %g into %x {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// A use of a view is a use of the buffer; sizes are rounded up to 64 bytes per
+// row, so that every buffer is aligned.
+
+// CHECK-LABEL: func.func @views
+// CHECK-SAME: tern.workspace_bytes_per_row = 192 : i64
+func.func @views(%x: memref<?x8xf32>, %g: memref<4xf32>, %workspace: memref<?xi8> {tern.workspace}) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  %a = memref.alloc(%n) : memref<?x8xf32>
+  tern.add %x, %x into %a : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  %v = memref.subview %a[0, 4] [%n, 4] [1, 1] : memref<?x8xf32> to memref<?x4xf32, strided<[8, 1], offset: 4>>
+  %b = memref.alloc(%n) : memref<?x8xf32>
+  tern.add %x, %x into %b : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  %c = memref.alloc(%n) : memref<?x4xf32>
+  tern.rms_norm %v, %g into %c {eps = 1.0 : f32} : (memref<?x4xf32, strided<[8, 1], offset: 4>>, memref<4xf32>, memref<?x4xf32>) -> ()
+  tern.add %b, %b into %x : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+// What a loop reads from outside lives through all its iterations, whatever
+// comes last in its body; what it allocates shares bytes from one iteration to
+// the next.
+
+// CHECK-LABEL: func.func @loop
+// CHECK-SAME: tern.workspace_bytes_per_row = 192 : i64
+func.func @loop(%x: memref<?x16xf32>, %g: memref<16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %n = memref.dim %x, %c0 : memref<?x16xf32>
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
+  // CHECK: %[[OUTER:.*]] = memref.view %{{.*}}[%[[ZERO]]]
+  %outer = memref.alloc(%n) : memref<?x16xf32>
+  tern.rms_norm %x, %g into %outer {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  // CHECK: scf.for
+  scf.for %i = %c0 to %c4 step %c1 {
+    %a = memref.alloc(%n) : memref<?x16xf32>
+    // CHECK: tern.rms_norm %[[OUTER]], %{{.*}} into %[[A:.*]] {
+    tern.rms_norm %outer, %g into %a {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+    %b = memref.alloc(%n) : memref<?x16xf32>
+    // CHECK: tern.rms_norm %[[A]], %{{.*}} into %[[B:.*]] {
+    tern.rms_norm %a, %g into %b {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+    %c = memref.alloc(%n) : memref<?x16xf32>
+    // CHECK: tern.rms_norm %[[B]], %{{.*}} into %[[A]] {
+    tern.rms_norm %b, %g into %c {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+    tern.rms_norm %c, %g into %x {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  }
+  return
+}
+
+// -----
+
+// Nothing to place.
+
+// CHECK-LABEL: func.func @nothing
+// CHECK-SAME: tern.workspace_bytes_per_row = 0 : i64
+func.func @nothing() {
+  return
+}

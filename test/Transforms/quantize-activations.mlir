@@ -1,0 +1,69 @@
+// RUN: ternac-opt %s --tern-quantize-activations --split-input-file | FileCheck %s
+
+// CHECK-LABEL: func.func @explicit
+// CHECK-SAME: %[[X:.*]]: tensor<?x16xf32>, %[[W:.*]]: tensor<8x16x!tern.trit>, %[[S:.*]]: tensor<1xf32>
+func.func @explicit(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+  // CHECK: %[[Q:.*]]:3 = tern.quantize %[[X]] : (tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+  // CHECK: %[[A:.*]] = tern.matmul %[[Q]]#0, %[[Q]]#2, %[[W]] : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>) -> tensor<?x8xi32>
+  // CHECK: %[[Y:.*]] = tern.rescale %[[A]], %[[Q]]#1, %[[S]] {segments = array<i64: 8>}
+  // CHECK-NOT: tern.bitlinear
+  // CHECK: return %[[Y]]
+  %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @norm_moves_into_quantize
+// CHECK-SAME: %[[X:.*]]: tensor<?x16xf32>, %[[G:.*]]: tensor<16xf32>
+func.func @norm_moves_into_quantize(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+  // CHECK: tern.quantize %[[X]] norm %[[G]] {eps = 2.000000e+00 : f32}
+  %y = tern.bitlinear %x, %w, %s norm %g {eps = 2.0 : f32, segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>, tensor<16xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @shared
+func.func @shared(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: %[[Q:.*]]:3 = tern.quantize
+  // CHECK: tern.matmul %[[Q]]#0, %[[Q]]#2
+  // CHECK-NOT: tern.quantize
+  // CHECK: tern.matmul %[[Q]]#0, %[[Q]]#2
+  %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  %z = tern.bitlinear %x, %w, %s {segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// Neither another norm nor another epsilon is the same quantisation.
+
+// CHECK-LABEL: func.func @not_shared
+// CHECK-COUNT-3: tern.quantize
+func.func @not_shared(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>) {
+  %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  %z = tern.bitlinear %x, %w, %s norm %g {eps = 2.0 : f32, segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>, tensor<16xf32>) -> tensor<?x8xf32>
+  %a = tern.bitlinear %x, %w, %s norm %g {eps = 3.0 : f32, segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>, tensor<16xf32>) -> tensor<?x8xf32>
+  return %y, %z, %a : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+// A quantisation inside a loop does not serve what comes after it.
+
+// CHECK-LABEL: func.func @another_block
+// CHECK: scf.for
+// CHECK: tern.quantize
+// CHECK: }
+// CHECK: tern.quantize
+func.func @another_block(%x: tensor<?x16xf32>, %w: tensor<16x16x!tern.trit>, %s: tensor<1xf32>, %n: index) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%v = %x) -> tensor<?x16xf32> {
+    %y = tern.bitlinear %x, %w, %s {segments = array<i64: 16>} : (tensor<?x16xf32>, tensor<16x16x!tern.trit>, tensor<1xf32>) -> tensor<?x16xf32>
+    scf.yield %y : tensor<?x16xf32>
+  }
+  %z = tern.bitlinear %x, %w, %s {segments = array<i64: 16>} : (tensor<?x16xf32>, tensor<16x16x!tern.trit>, tensor<1xf32>) -> tensor<?x16xf32>
+  return %r, %z : tensor<?x16xf32>, tensor<?x16xf32>
+}

@@ -1,0 +1,336 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiles small modules with the compiler under test, calls their functions and judges what they return.
+
+A function of a module without a model keeps its arguments; each memref among them is (pointer, pointer, offset, sizes, strides).
+After its own arguments come a memref per result, the workspace, the weights and the frame of the calling thread.
+"""
+
+import collections
+import ctypes
+import dataclasses
+import functools
+import mmap
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from targets import REFERENCE
+
+ROOT = Path(__file__).resolve().parents[2]
+TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin"), "ternac")
+
+# Largest relative errors of ops whose order of additions is a target's own; all other results are equal bit for bit. The
+# unit is in each test: the value itself, the sum of absolute products, or the largest value.
+TOLERANCES = {"rms_norm": 1e-5, "quantize": 1e-5, "silu": 2e-6, "linear": 1e-6, "attention": 1e-5}
+
+# ---------------------------------------------------------------- compiling
+
+
+def ternac(*arguments):
+    """Runs the compiler and returns the completed process, whatever its status."""
+    return subprocess.run([TERNAC, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+
+
+@functools.cache
+def folder():
+    """Where modules and libraries are written; removed at the end."""
+    folder.owner = tempfile.TemporaryDirectory(prefix="ternac-conformance-")
+    return Path(folder.owner.name)
+
+
+@functools.cache
+def pool():
+    return ThreadPoolExecutor(os.cpu_count())
+
+
+@functools.cache
+def linker():
+    for command in (["ld.lld-22"], ["ld.lld"], ["/usr/lib/llvm-22/bin/ld.lld"], ["cc"]):
+        if shutil.which(command[0]):
+            return [*command, "-shared"]
+    pytest.skip("no linker: neither ld.lld nor cc")
+
+
+class Build:
+    """One module for one target, strategy and packing. `text` is a function of no arguments that returns the module."""
+
+    builds = {}
+
+    @classmethod
+    def of(cls, target, text, strategy="auto", packing="auto"):
+        key = target.name, text, strategy, packing
+        return cls.builds.setdefault(key, cls(target, text, strategy, packing))
+
+    def __init__(self, target, text, strategy, packing):
+        self.target, self.text, self.strategy, self.packing = target, text, strategy, packing
+        self.future, self.lock = None, threading.Lock()
+
+    def __str__(self):
+        return "-".join([self.target.name] + [word for word in (self.strategy, self.packing) if word != "auto"])
+
+    def start(self):
+        """Begins to compile in the background."""
+        with self.lock:
+            if self.future is None:
+                folder()
+                self.future = pool().submit(self.compile)
+
+    def library(self):
+        """The compiled module; skips the test where this host cannot run it."""
+        if reason := self.target.why_not_here():
+            pytest.skip(reason)
+        self.start()
+        return self.future.result()
+
+    def reference(self):
+        """The same module compiled for the target that is the definition."""
+        return Build.of(REFERENCE, self.text)
+
+    def options(self):
+        return [
+            "--compile-from=quantized",
+            f"--target={self.target.spec}",
+            f"--strategy={self.strategy}",
+            f"--packing={self.packing}",
+        ]
+
+    def compile(self):
+        stem = folder() / f"{self.text.__module__}-{self}"
+        source, object_file, library = (Path(f"{stem}{suffix}") for suffix in (".mlir", ".o", ".so"))
+        source.write_text(self.text())
+        for output in ("bufferized", "obj"):
+            destination = object_file if output == "obj" else f"{stem}.bufferized.mlir"
+            result = ternac(source, *self.options(), f"--emit={output}", "-o", destination)
+            assert result.returncode == 0, f"{self}: {result.stderr[:4000]}"
+        link = subprocess.run([*linker(), object_file, "-o", library], capture_output=True, text=True)
+        assert link.returncode == 0, link.stderr
+        sizes = re.findall(r"@(\w+)\(.*tern\.workspace_bytes_per_row = (\d+)", Path(f"{stem}.bufferized.mlir").read_text())
+        return Library(library, {name: int(size) for name, size in sizes})
+
+
+# ---------------------------------------------------------------- calling
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def guarded(array, alignment=1):
+    """A copy of `array` that ends where memory that cannot be touched begins; reading or writing beyond it is a crash."""
+    room = -(-array.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, room + mmap.PAGESIZE)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    if _libc.mprotect(ctypes.c_void_p(address + room), ctypes.c_size_t(mmap.PAGESIZE), 0):
+        raise OSError(ctypes.get_errno(), "mprotect")
+    start = (room - array.nbytes) // alignment * alignment
+    copy = np.frombuffer(memory, np.uint8, room)[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def memref(array):
+    """The C arguments that stand for `array`."""
+    pointer = ctypes.c_void_p(array.ctypes.data)
+    strides = [1]
+    for size in array.shape[:0:-1]:
+        strides.insert(0, strides[0] * size)
+    return [pointer, pointer, *map(ctypes.c_int64, (0, *array.shape, *strides))]
+
+
+class Frame(ctypes.Structure):
+    _fields_ = [("thread", ctypes.c_int64), ("threads", ctypes.c_int64), ("context", ctypes.c_void_p), ("barrier", ctypes.c_void_p)]
+
+
+Wait = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)
+
+
+@dataclasses.dataclass
+class InOut:
+    """An argument that the function changes; its new value is a result."""
+
+    array: np.ndarray
+
+
+class Library:
+    """Code that this process can call."""
+
+    def __init__(self, path, workspace):
+        self.library, self.workspace = ctypes.CDLL(str(path)), workspace
+
+    def call(self, name, arguments, outputs, threads=1):
+        """Calls a function with `threads` threads. `arguments` are arrays, InOut arrays or integers; `outputs` are (shape, type).
+
+        Returns the outputs and then the changed arguments. Memory around an output must stay as it was, and so must arguments."""
+        values, changed = [], []
+        for argument in arguments:
+            if isinstance(argument, InOut):
+                values.append(guarded(argument.array))
+                changed.append(values[-1])
+            else:
+                values.append(guarded(argument) if isinstance(argument, np.ndarray) else argument)
+        border = 64
+        whole = [guarded(np.full(int(np.prod(shape)) * np.dtype(kind).itemsize + border, 0xA5, np.uint8)) for shape, kind in outputs]
+        results = [bytes_[border:].view(kind).reshape(shape) for bytes_, (shape, kind) in zip(whole, outputs)]
+        rows = len(values[0])  # the first argument of every function has the rows of the call
+        workspace = guarded(np.full(self.workspace[name] * rows, 0xFF, np.uint8), alignment=64)
+
+        fixed = []
+        for value in (*values, *results, workspace, np.zeros(0, np.uint8)):
+            fixed += memref(value) if isinstance(value, np.ndarray) else [ctypes.c_int64(value)]
+        barrier = threading.Barrier(threads)
+        wait = Wait(lambda context, thread: barrier.wait(60) and None)
+        function = getattr(self.library, name)
+        function.restype = None
+
+        def run(thread):
+            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p))
+            function(*fixed, ctypes.byref(frame))
+
+        others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]
+        for other in others:
+            other.start()
+        run(0)
+        for other in others:
+            other.join()
+
+        assert not barrier.broken, f"{name}: a thread did not come to a barrier"
+        assert all((bytes_[:border] == 0xA5).all() for bytes_ in whole), f"{name}: wrote before a result"
+        for argument, value in zip(arguments, values):
+            if isinstance(argument, np.ndarray):
+                assert same_bits(argument, value), f"{name}: changed an argument"
+        return [array.copy() for array in (*results, *changed)]
+
+
+# ---------------------------------------------------------------- judging
+
+
+def bf16_bits(values):
+    """The upper halves of f32: bf16 rounded towards zero."""
+    return (np.ascontiguousarray(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def from_bf16(bits):
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+@dataclasses.dataclass
+class Exact:
+    """Equal values of equal type; NaNs are equal, and so are zeros."""
+
+    value: np.ndarray
+
+    def wrong(self, actual):
+        return ~((actual == self.value) | ((actual != actual) & (self.value != self.value)))
+
+
+@dataclasses.dataclass
+class Close:
+    """Within `tolerance` of the value, in units of `unit`."""
+
+    value: np.ndarray
+    tolerance: float
+    unit: np.ndarray = 1.0
+
+    def wrong(self, actual):
+        with np.errstate(invalid="ignore"):  # of infinities, which are equal or not
+            difference = np.abs(actual.astype(np.float64) - self.value)
+        return ~((difference <= self.tolerance * self.unit) | (actual == self.value))
+
+
+@dataclasses.dataclass
+class Rounded:
+    """Equal integers, except by one where `tie` says that the number before rounding is too near to .5 to tell."""
+
+    value: np.ndarray
+    tie: np.ndarray
+
+    def wrong(self, actual):
+        difference = np.abs(actual.astype(np.int64) - self.value.astype(np.int64))
+        return difference > self.tie
+
+
+class Anything:
+    """A result that the test judges itself."""
+
+    value = None
+
+    def wrong(self, actual):
+        return np.zeros(actual.shape, bool)
+
+
+def complaint(expected, actual):
+    """What is wrong with a result, or ""."""
+    if isinstance(expected, Exact) and expected.value.dtype != actual.dtype:
+        return f"expected {expected.value.dtype}, but got {actual.dtype}"
+    wrong = np.broadcast_to(expected.wrong(actual), actual.shape)
+    if not wrong.any():
+        return ""
+    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    want = np.broadcast_to(expected.value, actual.shape)[place]
+    return f"{wrong.sum()} of {wrong.size} wrong, first at {list(place)}: expected {want!r}, but got {actual[place]!r}"
+
+
+# (target, group) -> [passed, failed]
+tally = collections.defaultdict(lambda: [0, 0])
+
+
+class Cases:
+    """The cases of one test: a context manager that counts them and fails at its end."""
+
+    results_of_reference = {}
+
+    def __init__(self, build, group):
+        self.build, self.count, self.failures = build, tally[build.target.name, group], []
+
+    def __enter__(self):
+        self.library = self.build.library()
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind and issubclass(kind, Exception):  # a skipped test is none
+            self.count[1] += 1
+        if kind is None and self.failures:
+            shown = "\n".join(self.failures[:10])
+            pytest.fail(f"{self.build}: {len(self.failures)} cases failed\n{shown}", pytrace=False)
+
+    def judge(self, label, problem):
+        self.count[bool(problem)] += 1
+        if problem:
+            self.failures.append(f"{label}: {problem}")
+
+    def run(self, label, function, arguments, outputs, expected, threads=(1, 2)):
+        """Calls a function of the module with each number of threads. The results must be as expected, those of `reference`
+        as judged by the same measure, and the same bits whatever the threads. Returns the results."""
+        first = None
+        for number in threads:
+            results = self.library.call(function, arguments, outputs, number)
+            problems = [complaint(*pair) for pair in zip(expected, results)]
+            if first is None:
+                first = results
+                problems += self.compare_with_reference(label, function, arguments, outputs, expected, results)
+            elif not all(same_bits(*pair) for pair in zip(results, first)):
+                problems.append("other bits than with one thread")
+            self.judge(f"{function} {label} threads={number}", "; ".join(filter(None, problems)))
+        return first
+
+    def compare_with_reference(self, label, function, arguments, outputs, expected, results):
+        build = self.build.reference()
+        key = build, function, label
+        if key not in self.results_of_reference:
+            self.results_of_reference[key] = build.library().call(function, arguments, outputs)
+        for measure, result, reference in zip(expected, results, self.results_of_reference[key]):
+            if isinstance(measure, Anything):
+                continue
+            if problem := complaint(dataclasses.replace(measure, value=reference), result):
+                yield "against reference: " + problem

@@ -1,0 +1,55 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The targets under test and what each claims: a new target is one line of TARGETS."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKINGS = ("row2", "tile2", "base3")
+_LEVEL2 = ("ssse3", "sse4_2")
+_LEVEL3 = (*_LEVEL2, "avx2", "fma", "f16c", "bmi2")
+_LEVEL4 = (*_LEVEL3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+    spec: str  # the value of --target
+    matmul: dict  # strategy -> packings; every other op is claimed by every target
+    needs: tuple = ()  # the processor features, as Linux names them, without which its code cannot run here
+
+    def __str__(self):
+        return self.name
+
+    def why_not_here(self):
+        """Why this host cannot run the target's code, or None."""
+        missing = [feature for feature in self.needs if feature not in host_features()]
+        return f"{self.name}: this host lacks {', '.join(missing)}" if missing else None
+
+
+@functools.cache
+def host_features():
+    """The processor's features; empty where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
+
+
+ADD_SUB = {"add_sub": PACKINGS}
+DOT = {"dot": PACKINGS}
+BOTH = {**ADD_SUB, **DOT}
+
+REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
+TARGETS = (
+    REFERENCE,
+    Target("x86-64", "cpu,arch=x86-64", ADD_SUB, ("sse2",)),
+    Target("x86-64-v2", "cpu,arch=x86-64-v2", BOTH, _LEVEL2),
+    Target("x86-64-v3", "cpu,arch=x86-64-v3", BOTH, _LEVEL3),
+    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", BOTH, (*_LEVEL3, "avx_vnni")),
+    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", BOTH, (*_LEVEL3, "avx512vl", "avx512_vnni")),
+    Target("x86-64-v4", "cpu,arch=x86-64-v4", BOTH, _LEVEL4),
+    Target("native", "cpu,arch=native", BOTH, _LEVEL2),
+)

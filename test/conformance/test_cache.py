@@ -1,0 +1,125 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The cache and attention, whose layout in memory is a target's own: what is appended is what attention reads.
+
+Everything that no append wrote is NaN, and so is not allowed to matter; so are the entries of the block table for blocks
+that no position needs.
+"""
+
+import numpy as np
+import pytest
+
+from harness import TOLERANCES, Build, Cases, Close, InOut, same_bits
+from targets import TARGETS
+
+BLOCK = 64
+LAYERS = 2
+# Heads of queries, heads of the cache, size of a head.
+SHAPES = ((1, 1, 8), (4, 2, 8), (5, 1, 20), (4, 4, 64), (6, 2, 80))
+ELEMENTS = {"f32": np.float32, "f16": np.float16}
+ENDS = (0, 63, 64, 65, 200)  # last positions of the sequences
+
+
+def module():
+    functions = []
+    for heads, shared, d in SHAPES:
+        for element in ELEMENTS:
+            q, kv, ints = f"tensor<?x{heads * d}xf32>", f"tensor<?x{shared * d}xf32>", "tensor<?xi32>"
+            cache = f"!tern.kv_cache<{LAYERS}x{shared}x{d}x{element}>"
+            functions.append(
+                f"""func.func @step_{element}_{heads}_{shared}x{d}(%q: {q}, %k: {kv}, %v: {kv}, %c: {cache}, %l: index, %p: {ints}, %s: {ints}) -> {q} {{
+  %d = tern.kv_append %k, %v, %c[%l] at %p of %s : ({kv}, {kv}, {cache}, index, {ints}, {ints}) -> {cache}
+  %y = tern.attention %q, %d[%l] at %p of %s : ({q}, {cache}, index, {ints}, {ints}) -> {q}
+  return %y : {q}
+}}"""
+            )
+    return "\n".join(functions)
+
+
+class Scene:
+    """Sequences of several lengths, their rows, and the attention of each row."""
+
+    def __init__(self, heads, shared, d, element):
+        generator = np.random.default_rng([heads, shared, d])
+        self.shape, self.element = (heads, shared, d), element
+        lengths = [end + 1 for end in ENDS]
+        self.sequences = np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
+        self.positions = np.concatenate([np.arange(length) for length in lengths]).astype(np.int32)
+        n = len(self.positions)
+        self.q = generator.standard_normal((n, heads * d)).astype(np.float32) * 2
+        self.k = generator.standard_normal((n, shared * d)).astype(np.float32)
+        self.v = generator.standard_normal((n, shared * d)).astype(np.float32)
+        # Blocks in an order of their own, more of them than are used.
+        used = [-(-length // BLOCK) for length in lengths]
+        numbers = iter(generator.permutation(sum(used) + 2))
+        self.table = np.full((len(lengths), max(used) + 1), 2**30, np.int32)
+        for row, count in zip(self.table, used):
+            row[:count] = [next(numbers) for _ in range(count)]
+        self.pool = np.full((sum(used) + 2) * LAYERS * shared * d * BLOCK * 2, np.nan, ELEMENTS[element])
+
+    def name(self):
+        heads, shared, d = self.shape
+        return f"step_{self.element}_{heads}_{shared}x{d}"
+
+    def arguments(self, rows, pool, layer):
+        return [self.q[rows], self.k[rows], self.v[rows], InOut(pool), self.table, layer, self.positions[rows], self.sequences[rows]]
+
+    def output(self, rows):
+        return [(self.q[rows].shape, np.float32)]
+
+    def expected(self):
+        heads, shared, d = self.shape
+        y = np.empty(self.q.shape)
+        for sequence in range(len(ENDS)):
+            mine = self.sequences == sequence
+            q = self.q[mine].reshape(-1, heads, d).astype(np.float64)
+            k, v = (
+                np.repeat(a[mine].astype(ELEMENTS[self.element]).astype(np.float64).reshape(-1, shared, d), heads // shared, axis=1)
+                for a in (self.k, self.v)
+            )
+            scores = np.einsum("rhd,phd->hrp", q, k) / np.sqrt(d)
+            scores[:, ~np.tri(len(q), dtype=bool)] = -np.inf
+            weight = np.exp(scores - scores.max(axis=2, keepdims=True))
+            weight /= weight.sum(axis=2, keepdims=True)
+            y[mine] = np.einsum("hrp,phd->rhd", weight, v).reshape(len(q), -1)
+        return y
+
+
+SCENES = [(*shape, element) for shape in SHAPES for element in ELEMENTS]
+
+
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def test_cache(build):
+    with Cases(build, "attention") as cases:
+        for scene in (Scene(*parameters) for parameters in SCENES):
+            name, everything = scene.name(), slice(None)
+            expected = scene.expected()
+
+            def close(rows, expected=expected, unit=np.abs(scene.v).max()):
+                return Close(expected[rows], TOLERANCES["attention"], unit)
+
+            # All rows of all sequences in one call, mixed.
+            order = np.random.default_rng(1).permutation(len(scene.q))
+            y, pool = cases.run("whole", name, scene.arguments(order, scene.pool, 1), scene.output(order), [close(order)])
+            whole = np.empty_like(y)
+            whole[order] = y
+
+            # The other layer of the same cache; what the first holds must stay.
+            last = np.flatnonzero(np.diff(scene.sequences, append=-1))
+            other = pool
+            for rows in np.array_split(np.arange(len(scene.q)), 3):
+                _, other = cases.library.call(name, scene.arguments(rows, other, 0), scene.output(rows))
+            again, _ = cases.library.call(name, scene.arguments(last, other, 1), scene.output(last), threads=2)
+            cases.judge(f"{name} two layers", "" if same_bits(again, whole[last]) else "one layer's append changed another's rows")
+
+            # In chunks, some of which end inside of a block, and token by token where blocks meet.
+            for label, bounds in (("chunks", (0, 3, 66, 130, 131)), ("tokens", (0, 62, 63, 64, 65, 66))):
+                parts, pool = [], scene.pool
+                rows = np.flatnonzero(scene.sequences == len(ENDS) - 1)
+                for begin, end in zip(bounds, (*bounds[1:], len(rows))):
+                    part = rows[begin:end]
+                    y, pool = cases.library.call(name, scene.arguments(part, pool, 1), scene.output(part), threads=2)
+                    parts.append(y)
+                same = same_bits(np.concatenate(parts), whole[rows])
+                cases.judge(f"{name} {label}", "" if same else "other bits than in one call")
+            cases.run("no rows", name, scene.arguments(order[:0], scene.pool, 1), scene.output(order[:0]), [close(order[:0])])

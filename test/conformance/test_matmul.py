@@ -1,0 +1,97 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The ternary matmul: every strategy and packing that a target claims gives the same integers."""
+
+import functools
+import zlib
+
+import numpy as np
+import pytest
+
+from harness import Build, Cases, Exact
+from targets import TARGETS
+
+# Rows M of the matrix around a tile of rows, and columns K around everything that layouts pad to and sums are flushed at. Far
+# apart lie the widths where sums of 16 bits over single rows are flushed, and where two-bit digits no longer stay in place.
+SHAPES = [(m, k) for k in (5, 321) for m in (1, 2, 15, 16, 17, 32, 40)]
+SHAPES += [(17, k) for k in (1, 4, 16, 50, 64, 100, 255, 256, 257, 320, 513, 1280)]
+SHAPES += [(3, k) for k in (1, 50, 255, 257, 1280)]
+SHAPES += [(19, 2560), (19, 2561), (19, 6912), (2, 16500), (2, 2**19 - 1), (2, 2**19 + 1)]
+ROWS = (0, 1, 2, 3, 4, 5, 7, 9)
+
+
+def padded(k):
+    """Columns of q: enough for every packing, whose padding is a multiple of 256 or of 320 columns."""
+    return max(-(-k // unit) * unit for unit in (256, 320))
+
+
+@functools.cache
+def matrix(m, k):
+    """Random trits, with rows of all +1 and all -1 among them, the last included, where sums are largest."""
+    trits = np.random.default_rng(zlib.crc32(b"%dx%d" % (m, k))).integers(-1, 2, (m, k), dtype=np.int8)
+    if m > 1:
+        trits[0], trits[-1] = -1, 1
+    if m > 16:
+        trits[7], trits[13] = 1, -1
+    return trits
+
+
+def module():
+    functions = []
+    for m, k in SHAPES:
+        q, w, y = f"tensor<?x{padded(k)}xi8>", f"tensor<{m}x{k}x!tern.trit>", f"tensor<?x{m}xi32>"
+        text = bytes(b"-0+"[trit + 1] for trit in matrix(m, k).flat).decode()
+        functions.append(
+            f"""func.func @matmul_{m}x{k}(%q: {q}, %sum: tensor<?xi32>) -> {y} {{
+  %w = tern.constant <"{text}"> : {w}
+  %y = tern.matmul %q, %sum, %w : ({q}, tensor<?xi32>, {w}) -> {y}
+  return %y : {y}
+}}"""
+        )
+    return "\n".join(functions)
+
+
+@functools.cache
+def activations(k):
+    """Rows of all kinds: extremes that trap sums of 16 bits, alternating signs, random, single ones, zero."""
+    random = np.random.default_rng(k)
+    rows = np.zeros((9, k), np.int8)
+    rows[0], rows[1] = 127, -128
+    rows[2, ::2], rows[2, 1::2] = 127, -128
+    rows[3:6] = random.integers(-128, 128, (3, k))
+    rows[6, 0], rows[7, -1] = -128, 127
+    return rows
+
+
+@functools.cache
+def single_ones(k):
+    """Rows with one 1 each: for every column, or for the first, the last and some more of a wide matrix."""
+    columns = np.arange(k)
+    if k > 400:
+        columns = np.unique(np.r_[:64, k - 64 : k, np.random.default_rng(k).integers(0, k, 64)])
+    return (columns[:, None] == np.arange(k)).astype(np.int8)
+
+
+@functools.cache
+def inputs(k):
+    """All (label, q, threads)."""
+    rows = activations(k)
+    if k > 10000:
+        return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), (1, 2)) for label, q in (("n=1 all 127", rows[:1]), ("n=5", rows[:5]))]
+    cases = [(f"n={n}", np.roll(rows, -n, axis=0)[:n], (1, 2, 5) if n == 7 else (1, 2)) for n in ROWS]
+    cases += [("n=1 all 127", rows[:1], (1, 2)), ("n=4 extremes", rows[:4], (1, 2)), ("single ones", single_ones(k), (1, 2))]
+    return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), threads) for label, q, threads in cases]
+
+
+BUILDS = [Build.of(target, module, strategy, packing) for target in TARGETS for strategy in target.matmul for packing in target.matmul[strategy]]
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=str)
+def test_matmul(build):
+    with Cases(build, "matmul") as cases:
+        for m, k in SHAPES:
+            weight = matrix(m, k).astype(np.int64).T
+            for label, q, threads in inputs(k):
+                expected = (q[:, :k].astype(np.float64) @ weight.astype(np.float64)).astype(np.int32)  # below 2^53: exact
+                sums = q.sum(axis=1, dtype=np.int32)
+                cases.run(label, f"matmul_{m}x{k}", [q, sums], [((len(q), m), np.int32)], [Exact(expected)], threads)

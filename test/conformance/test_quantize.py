@@ -1,0 +1,97 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Quantised activations: the integers of the formula, its rounding half to even, and zeros in the padding."""
+
+import numpy as np
+import pytest
+
+from harness import TOLERANCES, Anything, Build, Cases, Close, Exact, Rounded
+from targets import TARGETS
+
+ROWS = (0, 1, 2, 5)
+SIZES = ((1, 1), (5, 16), (16, 16), (17, 17), (17, 320), (40, 64), (100, 256), (321, 640))  # K, columns of the result
+EPS = "1.0e-5"
+
+
+def module():
+    functions = []
+    for k, p in SIZES:
+        x, g = f"tensor<?x{k}xf32>", f"tensor<{k}xf32>"
+        results = f"(tensor<?x{p}xi8>, tensor<?xf32>, tensor<?xi32>)"
+        for name, more, op, types in (
+            ("plain", "", "", x),
+            ("norm", f", %g: {g}", f"norm %g {{eps = {EPS} : f32}}", f"{x}, {g}"),
+        ):
+            functions.append(
+                f"""func.func @{name}_{k}_{p}(%x: {x}{more}) -> {results} {{
+  %q, %step, %sum = tern.quantize %x {op} : ({types}) -> {results}
+  return %q, %step, %sum : {results[1:-1]}
+}}"""
+            )
+    return "\n".join(functions)
+
+
+builds = pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+
+
+def outputs(n, p):
+    return [((n, p), np.int8), ((n,), np.float32), ((n,), np.int32)]
+
+
+def pad(q, p):
+    return np.pad(q, ((0, 0), (0, p - q.shape[1])))
+
+
+def inputs(n, k):
+    """All (label, x)."""
+    generator = np.random.default_rng([n, k])
+    yield "random", generator.standard_normal((n, k)).astype(np.float32)
+    yield "wide range", (generator.standard_normal((n, k)) * 10.0 ** generator.integers(-6, 6, (n, k))).astype(np.float32)
+    yield "below 1e-5", (generator.standard_normal((n, k)) * 1e-6).astype(np.float32)
+    yield "large", (generator.standard_normal((n, k)) * 1e30).astype(np.float32)
+    yield "zero", np.zeros((n, k), np.float32)
+    # With 127 as the largest value the scale is 1, and every number is halfway.
+    ties = np.resize(np.float32([127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 126.5, -126.5, 63.5, -127, 0.49999997, 0.50000006]), (n, k))
+    if k >= 2:
+        ties[:, 0] = 127
+    yield "ties", ties
+    mixed = generator.standard_normal((n, k)).astype(np.float32)
+    mixed[::2] = 0
+    yield "zero rows", mixed
+
+
+@builds
+def test_quantize(build):
+    with Cases(build, "quantize") as cases:
+        for k, p in SIZES:
+            for n in ROWS:
+                for label, x in inputs(n, k):
+                    largest = np.maximum(np.abs(x).max(axis=1), np.float32(1e-5))
+                    scaled = x * (np.float32(127) / largest)[:, None]
+                    q = np.clip(np.rint(scaled), -128, 127).astype(np.int8)
+                    expected = [Exact(pad(q, p)), Exact(largest / np.float32(127)), Exact(q.sum(axis=1, dtype=np.int32))]
+                    cases.run(f"n={n} {label}", f"plain_{k}_{p}", [x], outputs(n, p), expected)
+
+
+@builds
+def test_quantize_with_norm(build):
+    with Cases(build, "quantize") as cases:
+        for k, p in SIZES:
+            weight = np.random.default_rng(k).standard_normal(k).astype(np.float32)
+            for n in ROWS:
+                for label, x in inputs(n, k):
+                    wide = x.astype(np.float64)
+                    inverse = 1 / np.sqrt((wide**2).mean(axis=1, keepdims=True) + float(np.float32(EPS)))
+                    normal = wide * inverse * weight
+                    if label == "large":
+                        normal = normal * 0  # its squares leave f32
+                    largest = np.maximum(np.abs(normal).max(axis=1), float(np.float32(1e-5)))
+                    scaled = normal * (127 / largest)[:, None]
+                    q = np.clip(np.rint(scaled), -128, 127).astype(np.int8)
+                    tie = np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < 127 * TOLERANCES["quantize"]
+                    step = largest / 127
+                    expected = [Rounded(pad(q, p), pad(tie, p)), Close(step, TOLERANCES["quantize"], step), Anything()]
+                    function, place = f"norm_{k}_{p}", f"n={n} {label}"
+                    actual, _, total = cases.run(place, function, [x, weight], outputs(n, p), expected)
+                    same = np.array_equal(total, actual.sum(axis=1, dtype=np.int32))
+                    cases.judge(f"{function} {place}", "" if same else "sum is not that of the integers")

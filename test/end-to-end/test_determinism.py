@@ -1,0 +1,173 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Logits are one fixed sequence of operations: threads, chunks, other sequences, strategies and packings change no bit."""
+
+import ctypes
+
+import numpy
+import pytest
+import support
+
+from ternac import checkpoints, runtime
+
+VOCABULARY = 160
+TOKENS = 150
+
+KINDS = {
+    # Sizes that divide neither by a vector nor by a tile, so that every tail has work.
+    "bitnet": dict(hidden=100, heads=5, kv_heads=1, intermediate=148),
+    "llama": dict(model_type="llama", hidden=72, heads=3, kv_heads=1, head_dim=32, intermediate=300, layers=3, tied=False),
+}
+MODES = {"exact": support.EXACT, "default": ()}
+TARGETS = {"native": "cpu", "x86-64": "cpu,arch=x86-64", "reference": "reference"}
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Compiles a kind with options, once."""
+    root = tmp_path_factory.mktemp("models")
+
+    def compile(kind, *options):
+        directory = root / kind
+        if not directory.exists():
+            checkpoints.write_checkpoint(directory, vocab=VOCABULARY, seed=3, **KINDS[kind])
+        library = root / f"{kind}{abs(hash(options))}.so"
+        return library if library.exists() else support.compile(directory, library, *options)
+
+    return compile
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return support.prompt(VOCABULARY, TOKENS, seed=1)
+
+
+@pytest.fixture(params=[(target, mode) for target in TARGETS for mode in MODES if (target, mode) != ("reference", "default")])
+def options(request):
+    target, mode = request.param
+    return (f"--target={TARGETS[target]}", *MODES[mode])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads(compiled, tokens, kind, options):
+    library = compiled(kind, *options)
+    one = support.logits(library, tokens, "--threads=1")
+    for threads in (2, 3, 7):
+        assert numpy.array_equal(support.logits(library, tokens, f"--threads={threads}"), one), threads
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_chunks(compiled, tokens, kind, options):
+    if "--attention=f32" not in options:
+        # `auto` may later compute long runs of rows by other means than short ones; today it does not.
+        options = (*options, "--attention=f32")
+    library = compiled(kind, *options)
+    whole = support.logits(library, tokens)
+    # Token by token, pairs, either side of a tile of 16 rows and of a block of 64 positions, and most of the prompt.
+    for chunk in (1, 2, 5, 15, 16, 17, 63, 64, 65, 149):
+        assert numpy.array_equal(support.logits(library, tokens, f"--chunk={chunk}"), whole), chunk
+    # A prefix has the same logits as the whole.
+    assert numpy.array_equal(support.logits(library, tokens[:70]), whole[:70])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", (1, 3, 16, 40))
+def test_rows_of_a_call(compiled, tokens, kind, rows):
+    whole = support.logits(compiled(kind, *support.EXACT), tokens)
+    library = compiled(kind, *support.EXACT, f"--max-tokens-per-call={rows}")
+    assert numpy.array_equal(support.logits(library, tokens), whole)
+
+
+def test_generation(compiled, tokens):
+    """Decoding reaches the logits that a prefill of the same tokens has."""
+    library = compiled("bitnet", *support.EXACT)
+    new = support.generate(library, tokens[:60], 20, "--threads=2")
+    assert new == support.generate(library, tokens[:60], 20, "--threads=1", "--chunk=7")
+    choices = support.logits(library, tokens[:60] + new).argmax(axis=1)
+    assert new == choices[59:-1].tolist()
+
+
+@pytest.mark.parametrize(
+    "kind, architecture", (("llama", "x86-64"), ("bitnet", "x86-64-v3"), ("bitnet", "native"), ("llama", "native"))
+)
+def test_strategies_and_packings(compiled, tokens, kind, architecture):
+    """The integer products are equal, and so is all that follows from them."""
+    if not support.host_runs(architecture):
+        pytest.skip(f"this machine is no {architecture}")
+    target = f"--target=cpu,arch={architecture}"
+    expected = support.logits(compiled(kind, target, *support.EXACT), tokens)
+    for strategy in ("add_sub",) if architecture == "x86-64" else ("add_sub", "dot"):
+        for packing in ("row2", "tile2", "base3"):
+            library = compiled(kind, target, *support.EXACT, f"--strategy={strategy}", f"--packing={packing}")
+            assert numpy.array_equal(support.logits(library, tokens), expected), (strategy, packing)
+
+
+# Several sequences in one call.
+
+
+class Session:
+    """A session of several sequences; the package's own interface has one."""
+
+    def __init__(self, library, sequences, threads):
+        self.runtime = runtime._runtime()
+        self.runtime.ternac_feed_batch.restype = ctypes.c_int32
+        self.runtime.ternac_feed_batch.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 4 * [ctypes.c_void_p]
+        self.library = self.runtime.ternac_open(str(library).encode())
+        assert self.library, self.runtime.ternac_last_error()
+        options = runtime._SessionOptions(
+            struct_size=ctypes.sizeof(runtime._SessionOptions), threads=threads, no_pinning=1, sequences=sequences
+        )
+        self.session = self.runtime.ternac_session_create(self.library, ctypes.byref(options))
+        assert self.session, self.runtime.ternac_last_error()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.runtime.ternac_session_destroy(self.session)
+        self.runtime.ternac_close(self.library)
+
+    def feed(self, chunks):
+        """Appends `{sequence: tokens}` in one call; returns the logits of each chunk's last token, by sequence."""
+        sequences = numpy.array(list(chunks), numpy.uint32)
+        counts = numpy.array([len(chunk) for chunk in chunks.values()], numpy.uintp)
+        tokens = numpy.concatenate([numpy.array(chunk, numpy.int32) for chunk in chunks.values()])
+        logits = numpy.empty((len(chunks), VOCABULARY), numpy.float32)
+        pointers = (array.ctypes.data for array in (sequences, counts, tokens, logits))
+        status = self.runtime.ternac_feed_batch(self.session, len(chunks), *pointers)
+        assert status == 0, self.runtime.ternac_last_error()
+        return dict(zip(chunks, logits))
+
+
+@pytest.mark.parametrize("threads", (1, 2))
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mode", MODES)
+def test_sequences(compiled, kind, mode, threads):
+    library = compiled(kind, "--max-sequences=5", *MODES[mode])
+    rng = numpy.random.default_rng(5)
+    texts = [rng.integers(0, VOCABULARY, length).tolist() for length in (150, 1, 64, 90, 127)]
+    alone = [support.logits(library, text, "--threads=1", "--chunk=1") for text in texts]
+
+    with Session(library, len(texts), threads) as session:
+        done = [0] * len(texts)
+        # Ragged: chunks of 1 to 40 tokens of some sequences, in any order, until all are through.
+        while left := [i for i, text in enumerate(texts) if done[i] < len(text)]:
+            chosen = rng.permutation(left)[: rng.integers(1, len(left) + 1)].tolist()
+            chunks = {i: texts[i][done[i] : done[i] + int(rng.choice([1, 1, 3, 17, 40]))] for i in chosen}
+            for sequence, logits in session.feed(chunks).items():
+                done[sequence] += len(chunks[sequence])
+                assert numpy.array_equal(logits, alone[sequence][done[sequence] - 1]), (sequence, done[sequence])
+
+
+def test_decoding_side_by_side(compiled, tokens):
+    """One token each of several sequences at different positions, as a server does it."""
+    library = compiled("bitnet", "--max-sequences=4")
+    starts = (3, 63, 64, 100)
+    alone = support.logits(library, tokens, "--chunk=1")
+    with Session(library, len(starts), 2) as session:
+        for sequence, start in enumerate(starts):
+            session.feed({sequence: tokens[:start]})
+        for step in range(20):
+            logits = session.feed({sequence: tokens[start + step : start + step + 1] for sequence, start in enumerate(starts)})
+            for sequence, start in enumerate(starts):
+                assert numpy.array_equal(logits[sequence], alone[start + step]), (sequence, start + step)

@@ -1,0 +1,65 @@
+# The lit suite: IR tests and tests of the tools. See docs for how to run it.
+
+import os
+import re
+import subprocess
+
+import lit.formats
+
+config.name = "Ternac"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "unit", "python", "conformance", "end-to-end"]
+config.test_source_root = os.path.join(config.ternac_src_root, "test")
+config.test_exec_root = os.path.join(config.ternac_obj_root, "test")
+
+config.environment["PATH"] = os.pathsep.join(
+    [config.ternac_tools_dir, config.llvm_tools_dir, config.environment["PATH"]]
+)
+# Assertions and sanitizers print stack traces with symbols.
+config.environment["LLVM_SYMBOLIZER_PATH"] = os.path.join(
+    config.llvm_tools_dir, "llvm-symbolizer"
+)
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+unit_dir = os.path.join(config.test_exec_root, "unit")
+config.substitutions += [
+    ("%fake_model", os.path.join(unit_dir, "Runtime", "models", "FakeModel.so")),
+    ("%python", config.python),
+    ("%src_root", config.ternac_src_root),
+    ("%obj_root", config.ternac_obj_root),
+    ("%tiny_model", os.path.join(config.ternac_src_root, "examples", "tiny-bitnet")),
+]
+
+
+def host_words():
+    """The words that describe this host: capabilities and features of its processor."""
+    target = subprocess.run(
+        [os.path.join(config.ternac_tools_dir, "ternac"), "--print-target"],
+        capture_output=True,
+        text=True,
+    )
+    if target.returncode:
+        lit_config.warning("ternac --print-target: " + target.stderr.strip())
+        return set()
+    words = set()
+    for key, opening, closing in (("required_features", '"', '"'), ("capabilities", r"\[", r"\]")):
+        match = re.search(rf"{key} = {opening}([^{closing}]*){closing}", target.stdout)
+        if match:
+            words.update(re.findall(r"[\w.-]+", match.group(1)))
+    return words
+
+
+# Tests that run code name what the code needs, e.g. `REQUIRES: int8_dot`. Tests
+# that only compile need no hardware.
+words = host_words()
+config.available_features |= words
+if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= words:
+    config.available_features.add("avx512")
+for package in ("numpy", "tokenizers", "torch", "onnx"):
+    if not subprocess.run(
+        [config.python, "-c", f"import {package}"], capture_output=True
+    ).returncode:
+        config.available_features.add("python-" + package)
