@@ -82,7 +82,7 @@ func.func @relu2(%g: memref<?x8xf32>, %u: memref<?x8xf32>, %y: memref<?x8xf32>, 
   // CHECK: arith.mulf %[[POSITIVE]], %[[POSITIVE]] : vector<4xf32>
   // CHECK: tern.barrier
   // CHECK-NOT: tern.gate
-  tern.gate relu2 %g, %u into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  tern.gate <relu2> %g, %u into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
   return
 }
 
@@ -95,7 +95,7 @@ func.func @silu(%g: memref<?x8xf32>, %u: memref<?x8xf32>, %y: memref<?x8xf32>, %
   // CHECK: arith.divf
   // CHECK-NOT: math.exp
   // CHECK: tern.barrier
-  tern.gate silu %g, %u into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
+  tern.gate <silu> %g, %u into %y : (memref<?x8xf32>, memref<?x8xf32>, memref<?x8xf32>) -> ()
   return
 }
 

@@ -63,7 +63,7 @@ tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [#tern.sour
 tern.global @rope : tensor<64x8xf32> = #tern.stored<rope, theta = 1.0e4 : f64>
 tern.global @w : tensor<2x16x16xf32> = #tern.stored<dense, sources = [#tern.source<"w", bf16, rows = 16, cols = 16, first_layer = 0>]>
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index, %p: tensor<?xi32>) {
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 2 : i64, weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @w,
     k_proj = @w, v_proj = @w, o_proj = @w, gate_proj = @w, up_proj = @w, down_proj = @w}}
     : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>

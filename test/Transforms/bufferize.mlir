@@ -96,10 +96,10 @@ func.func @slices(%x: tensor<?x16xf32>, %w: tensor<8x16xf32>) -> tensor<?x4xf32>
   %n = tensor.dim %y, %c0 : tensor<?x8xf32>
   // CHECK-DAG: %[[A:.*]] = memref.subview %[[Y]][0, 0]
   // CHECK-DAG: %[[B:.*]] = memref.subview %[[Y]][0, 4]
-  // CHECK: tern.gate{{ +}}relu2 %[[A]], %[[B]] into
+  // CHECK: tern.gate <relu2> %[[A]], %[[B]] into
   %a = tensor.extract_slice %y[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
   %b = tensor.extract_slice %y[0, 4] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
-  %g = tern.gate relu2 %a, %b : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %g = tern.gate <relu2> %a, %b : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   return %g : tensor<?x4xf32>
 }
 

@@ -45,7 +45,7 @@ func.func @ternary(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<6x1x8xf16>, %lay
   // CHECK: %[[GATE:.*]] = tern.bitlinear %[[B]], %[[WG]]
   // CHECK: %[[WU:.*]] = tern.load_global @up[%[[LAYER]]]
   // CHECK: %[[UP:.*]] = tern.bitlinear %[[B]], %[[WU]]
-  // CHECK: %[[PRODUCT:.*]] = tern.gate{{ +}}relu2 %[[GATE]], %[[UP]]
+  // CHECK: %[[PRODUCT:.*]] = tern.gate <relu2> %[[GATE]], %[[UP]]
   // CHECK: %[[FFN:.*]] = tern.rms_norm %[[PRODUCT]], %{{.*}}
   // CHECK: %[[WD:.*]] = tern.load_global @down[%[[LAYER]]]
   // CHECK: %[[D:.*]] = tern.bitlinear %[[FFN]], %[[WD]]
@@ -53,7 +53,7 @@ func.func @ternary(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<6x1x8xf16>, %lay
   // CHECK-NOT: tern.decoder_layer
   // CHECK: return %[[Y]], %[[NEW]]
   %y, %d = tern.decoder_layer %x, %cache[%layer] at %p of %s {
-      activation = #tern<activation relu2>, eps = 2.0 : f32, first_layer = 4 : i64, heads = 2 : i64,
+      activation = #tern.activation<relu2>, eps = 2.0 : f32, first_layer = 4 : i64, heads = 2 : i64,
       weights = {input_norm = @input_norm, post_attention_norm = @post_norm,
         attention_sub_norm = @attention_norm, ffn_sub_norm = @ffn_norm, rope = @rope,
         q_proj = @q, q_proj_scale = @scale, k_proj = @k, k_proj_scale = @scale, v_proj = @v, v_proj_scale = @scale,
@@ -81,12 +81,12 @@ func.func @dense(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<2x2x8xf16>, %layer
   // CHECK-NOT: tern.rms_norm
   // CHECK: %[[O:.*]] = tern.linear %[[ATTENTION]],
   // CHECK: tern.add %[[X]], %[[O]]
-  // CHECK: %[[PRODUCT:.*]] = tern.gate{{ +}}silu
+  // CHECK: %[[PRODUCT:.*]] = tern.gate <silu>
   // CHECK-NOT: tern.rms_norm
   // CHECK: tern.linear %[[PRODUCT]],
   // CHECK-NOT: tern.bitlinear
   %y, %d = tern.decoder_layer %x, %cache[%layer] at %p of %p {
-      activation = #tern<activation silu>, eps = 2.0 : f32, first_layer = 0 : i64, heads = 2 : i64,
+      activation = #tern.activation<silu>, eps = 2.0 : f32, first_layer = 0 : i64, heads = 2 : i64,
       weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @square,
         k_proj = @square, v_proj = @square, o_proj = @square, gate_proj = @square, up_proj = @square,
         down_proj = @square}}

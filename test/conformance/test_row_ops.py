@@ -42,7 +42,7 @@ def module():
         add(f"add_{h}", "tern.add %a, %b", {"%a": x, "%b": x}, x)
         add(f"norm_{h}", f"tern.rms_norm %x, %g {{eps = {EPS} : f32}}", {"%x": x, "%g": f"tensor<{h}xf32>"}, x)
         for act in ("relu2", "silu"):
-            add(f"{act}_{h}", f"tern.gate {act} %g, %u", {"%g": x, "%u": x}, x)
+            add(f"{act}_{h}", f"tern.gate <{act}> %g, %u", {"%g": x, "%u": x}, x)
     for heads, d in HEADS:
         x = f"tensor<?x{heads * d}xf32>"
         add(f"rope_{heads}x{d}", "tern.rope %x, %p, %t", {"%x": x, "%p": ints, "%t": f"tensor<{CONTEXT}x{d}xf32>"}, x)

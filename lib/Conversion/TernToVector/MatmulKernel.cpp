@@ -17,6 +17,9 @@ using namespace ternac::tern;
 
 namespace {
 
+/// How far ahead of their use weights are fetched.
+constexpr int64_t kPrefetchBytes = 2048;
+
 /// Tiles of a superblock at most.
 constexpr int64_t kMaxBlocks = 16;
 
@@ -200,6 +203,11 @@ private:
         llvm::append_range(sums[t], values.slice(t * perToken, perToken));
       Value byte = values.back();
       Value block = v.load(weights, byte, kBlockBytes);
+      // Harmless beyond the end: a prefetch does not fault.
+      memref::PrefetchOp::create(v.b, weights,
+                                 v.add(byte, v.index(kPrefetchBytes)),
+                                 /*isWrite=*/false, /*localityHint=*/3,
+                                 /*isDataCache=*/true);
       Value at = v.add(qPlace, column);
       strategy.accumulate(
           v, layout, block,

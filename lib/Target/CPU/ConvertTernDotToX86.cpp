@@ -27,8 +27,8 @@ namespace {
 /// Sums of code * activation in i32 lanes, one accumulator per digit.
 class X86Dot final : public BlockStrategy {
 public:
-  X86Dot(cpu::DotInstruction instruction, int64_t columns)
-      : instruction(instruction),
+  X86Dot(cpu::DotInstruction instruction, bool bytePermute, int64_t columns)
+      : instruction(instruction), bytePermute(bytePermute),
         roomToShift(columns < kMaxShiftedColumns) {}
 
   StringRef name() const override { return "dot"; }
@@ -46,11 +46,13 @@ public:
                   Value weights,
                   function_ref<Value(int64_t, int64_t)> activations,
                   MutableArrayRef<SmallVector<Value>> sums) const override {
-    SmallVector<Value> codes =
-        decodeCodes(v, layout, weights, /*shifted=*/shifts(layout));
-    for (auto [d, code] : llvm::enumerate(codes))
+    SmallVector<Value> bytes =
+        permutes(layout)
+            ? permuteDigits(v, weights)
+            : decodeCodes(v, layout, weights, /*shifted=*/shifts(layout));
+    for (auto [d, codes] : llvm::enumerate(bytes))
       for (auto [token, sum] : llvm::enumerate(sums))
-        sum[d] = dot(v, sum[d], code, activations(token, d));
+        sum[d] = dot(v, sum[d], codes, activations(token, d));
   }
 
   Value flush(VectorBuilder &v, const packing::Layout &layout,
@@ -58,10 +60,17 @@ public:
     Value total;
     for (auto [d, sum] : llvm::enumerate(sums)) {
       Value part = sum;
-      // Digit d was left in its place: the sum is exactly 4^d times too large.
-      if (shifts(layout) && d > 0)
+      bool inField = shifts(layout) || (permutes(layout) && d < 4);
+      if (inField && d > 0) {
+        // Digit d was left in its place: the sum is exactly 4^d times too
+        // large.
         part = arith::ShRSIOp::create(v.b, sum,
                                       v.splatI32(2 * d, kBlockLanes));
+      } else if (permutes(layout) && d == 4) {
+        // 81 times too large, modulo 2^32, where 81 has an inverse.
+        part = arith::MulIOp::create(
+            v.b, sum, v.splatI32(int32_t(2014922929u), kBlockLanes));
+      }
       total = total ? v.add(total, part) : part;
     }
     return total;
@@ -75,6 +84,48 @@ private:
     return roomToShift && layout.code == packing::Code::TwoBit &&
            (instruction == cpu::DotInstruction::Vnni512 ||
             instruction == cpu::DotInstruction::Vnni256);
+  }
+
+  /// Base-3 bytes are taken apart by one table look-up instead of compares.
+  bool permutes(const packing::Layout &layout) const {
+    return bytePermute && roomToShift &&
+           layout.code == packing::Code::Base3 &&
+           instruction == cpu::DotInstruction::Vnni512;
+  }
+
+  /// The digits of base-3 bytes: 0 to 3 as two-bit fields in their places, and
+  /// 81 times digit 4. The byte modulo 81 is the smallest of itself and itself
+  /// less 81, twice, because what is below zero wraps to a larger byte; a table
+  /// of 81 entries in two registers turns it into the four fields.
+  SmallVector<Value> permuteDigits(VectorBuilder &v, Value weights) const {
+    auto type = VectorType::get({kBlockBytes}, v.b.getI8Type());
+    auto splat = [&](int value) -> Value {
+      return arith::ConstantOp::create(
+          v.b, DenseElementsAttr::get(type, APInt(8, value)));
+    };
+    Value rest = weights;
+    for (int i = 0; i < 2; ++i)
+      rest = arith::MinUIOp::create(
+          v.b, rest, arith::SubIOp::create(v.b, rest, splat(81)));
+    auto table = [&](int first) -> Value {
+      SmallVector<int8_t> entries;
+      for (int byte = first; byte < first + kBlockBytes; ++byte) {
+        int fields = 0;
+        for (int d = 0, left = byte; d < 4; ++d, left /= 3)
+          fields |= (left % 3) << (2 * d);
+        entries.push_back(int8_t(fields));
+      }
+      return arith::ConstantOp::create(
+          v.b, DenseElementsAttr::get(type, ArrayRef(entries)));
+    };
+    Value fields = call(v, "llvm.x86.avx512.vpermi2var.qi.512", type,
+                        {table(0), rest, table(kBlockBytes)});
+    SmallVector<Value> digits;
+    for (int d = 0; d < 4; ++d)
+      digits.push_back(
+          arith::AndIOp::create(v.b, fields, splat(3 << (2 * d))));
+    digits.push_back(arith::SubIOp::create(v.b, weights, rest));
+    return digits;
   }
 
   static Value call(VectorBuilder &v, StringRef name, VectorType result,
@@ -148,6 +199,7 @@ private:
 
   static constexpr int64_t kMaxShiftedColumns = int64_t(1) << 19;
   cpu::DotInstruction instruction;
+  bool bytePermute;
   bool roomToShift;
 };
 
@@ -182,7 +234,8 @@ struct ConvertTernDotToX86
       }
       ImplicitLocOpBuilder b(op.getLoc(), op);
       VectorBuilder v(b, environment, options);
-      X86Dot strategy(instruction, op.getMatrixCols());
+      X86Dot strategy(instruction, target.hasCapability("byte_permute"),
+                      op.getMatrixCols());
       if (failed(lowerToKernel(op, v, strategy)))
         return signalPassFailure();
       v.barrier();

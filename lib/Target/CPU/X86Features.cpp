@@ -155,6 +155,9 @@ std::vector<std::string> X86Machine::capabilities() const {
       list.push_back("int8_dot");
       list.push_back(capability.str());
     }
+  // One table look-up takes a base-3 byte apart.
+  if (has("avx512vbmi") && best == DotInstruction::Vnni512)
+    list.push_back("base3_unpack");
   return list;
 }
 

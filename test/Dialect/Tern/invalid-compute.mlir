@@ -198,7 +198,7 @@ func.func @f(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p:
 // gate C1
 func.func @f(%g: tensor<?x16xf32>, %u: tensor<?x8xf32>) {
   // expected-error@+1 {{(C1) expected columns of up to be 16, but got 8}}
-  %0 = tern.gate relu2 %g, %u : (tensor<?x16xf32>, tensor<?x8xf32>) -> tensor<?x16xf32>
+  %0 = tern.gate <relu2> %g, %u : (tensor<?x16xf32>, tensor<?x8xf32>) -> tensor<?x16xf32>
   return
 }
 
@@ -207,7 +207,7 @@ func.func @f(%g: tensor<?x16xf32>, %u: tensor<?x8xf32>) {
 // gate C1
 func.func @f(%g: tensor<1x16xf32>, %u: tensor<2x16xf32>) {
   // expected-error@+1 {{(C1) expected rows of up to be 1, but got 2}}
-  %0 = tern.gate relu2 %g, %u : (tensor<1x16xf32>, tensor<2x16xf32>) -> tensor<1x16xf32>
+  %0 = tern.gate <relu2> %g, %u : (tensor<1x16xf32>, tensor<2x16xf32>) -> tensor<1x16xf32>
   return
 }
 

@@ -9,7 +9,7 @@ tern.global @w : tensor<2x8x16xf32> = #tern.stored<dense, sources = [#tern.sourc
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C1
   // expected-error@+1 {{(C1) expected a weight 'down_proj'}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 2 : i64, weights = #w}
     : tensor<?x16xf32>, <2x1x8xf16>, tensor<?xi32>, tensor<?xi32>
   return
@@ -23,7 +23,7 @@ tern.global @w : tensor<2x8x16xf32> = #tern.stored<dense, sources = [#tern.sourc
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C1
   // expected-error@+1 {{(C1) unexpected weight 'bias'}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 2 : i64, weights = #w}
     : tensor<?x16xf32>, <2x1x8xf16>, tensor<?xi32>, tensor<?xi32>
   return
@@ -37,7 +37,7 @@ tern.global @w : tensor<2x8x16xf32> = #tern.stored<dense, sources = [#tern.sourc
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C2
   // expected-error@+1 {{(C2) expected a symbol for weight 'down_proj', but got 7 : i64}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 2 : i64, weights = #w}
     : tensor<?x16xf32>, <2x1x8xf16>, tensor<?xi32>, tensor<?xi32>
   return
@@ -51,7 +51,7 @@ tern.global @w : tensor<2x8x16xf32> = #tern.stored<dense, sources = [#tern.sourc
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C2
   // expected-error@+1 {{(C2) expected a tern.global named 'missing'}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 2 : i64, weights = #w}
     : tensor<?x16xf32>, <2x1x8xf16>, tensor<?xi32>, tensor<?xi32>
   return
@@ -65,7 +65,7 @@ tern.global @w : tensor<2x8x16xf32> = #tern.stored<dense, sources = [#tern.sourc
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C3
   // expected-error@+1 {{(C3) expected heads to be a multiple of 2, but got 3}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 3 : i64, weights = #w}
     : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   return
@@ -152,7 +152,7 @@ tern.global @narrow : tensor<2x16x8xf32> = #tern.stored<dense, sources = [#tern.
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C4
   // expected-error@+1 {{(C4) expected 'o_proj' to be 'tensor<?x16x16xf32>'}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 0 : i64, heads = 2 : i64, weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope,
     q_proj = @w, k_proj = @w, v_proj = @w, o_proj = @narrow, gate_proj = @w, up_proj = @w, down_proj = @w}}
     : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
@@ -167,7 +167,7 @@ tern.global @w : tensor<2x16x16xf32> = #tern.stored<dense, sources = [#tern.sour
 func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index, %p: tensor<?xi32>) {
   // decoder_layer C5
   // expected-error@+1 {{(C5) expected 2 layers from 1 to be in a cache of 2}}
-  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern<activation silu>, eps = 1.0 : f32,
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
     first_layer = 1 : i64, heads = 2 : i64, weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope,
     q_proj = @w, k_proj = @w, v_proj = @w, o_proj = @w, gate_proj = @w, up_proj = @w, down_proj = @w}}
     : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>

@@ -76,11 +76,11 @@ tern.global @square : tensor<2x16x16x!tern.trit> = #tern.stored<trits, sources =
 // CHECK-SAME: %[[X:.*]]: tensor<?x16xf32>, %[[C:.*]]: !tern.kv_cache<2x2x8xf16>, %[[L:.*]]: index, %[[P:.*]]: tensor<?xi32>, %[[S:.*]]: tensor<?xi32>
 func.func @decoder_layer(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index,
                          %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
-  // CHECK: tern.decoder_layer %[[X]], %[[C]][%[[L]]] at %[[P]] of %[[S]] {activation = #tern<activation silu>,
+  // CHECK: tern.decoder_layer %[[X]], %[[C]][%[[L]]] at %[[P]] of %[[S]] {activation = #tern.activation<silu>,
   // CHECK-SAME: eps = {{.*}} : f32, first_layer = 0 : i64, heads = 2 : i64, weights = {
   // CHECK-SAME: : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
-      activation = #tern<activation silu>, eps = 1.0e-5 : f32, first_layer = 0 : i64, heads = 2 : i64,
+      activation = #tern.activation<silu>, eps = 1.0e-5 : f32, first_layer = 0 : i64, heads = 2 : i64,
       weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @dense,
                  k_proj = @dense, v_proj = @dense, o_proj = @dense, gate_proj = @dense,
                  up_proj = @dense, down_proj = @square, down_proj_scale = @scales}}
@@ -115,10 +115,10 @@ func.func @rows(%t: tensor<?xi32>, %e: tensor<32x16xbf16>, %r: tensor<?xi32>, %g
   %2 = tern.rms_norm %x, %g {eps = 1.0 : f32} : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
   // CHECK: tern.rope %[[X]], %[[R]], %[[TABLE]] : (tensor<?x16xf32>, tensor<?xi32>, tensor<64x8xf32>) -> tensor<?x16xf32>
   %3 = tern.rope %x, %r, %table : (tensor<?x16xf32>, tensor<?xi32>, tensor<64x8xf32>) -> tensor<?x16xf32>
-  // CHECK: tern.gate{{ +}}relu2 %[[X]], %[[X]] : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
-  %4 = tern.gate relu2 %x, %x : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
-  // CHECK: tern.gate{{ +}}silu %[[X]], %[[X]]
-  %5 = tern.gate silu %x, %x : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+  // CHECK: tern.gate <relu2> %[[X]], %[[X]] : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+  %4 = tern.gate <relu2> %x, %x : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+  // CHECK: tern.gate <silu> %[[X]], %[[X]]
+  %5 = tern.gate <silu> %x, %x : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
   return
 }
 
@@ -190,8 +190,8 @@ func.func @row_buffers(%t: memref<?xi32>, %e: memref<32x16xbf16>, %g: memref<16x
   tern.rms_norm %x, %g into %y {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
   // CHECK: tern.rope %[[X]], %[[T]], %[[TABLE]] into %[[Y]] : (memref<?x16xf32>, memref<?xi32>, memref<64x8xf32>, memref<?x16xf32>) -> ()
   tern.rope %x, %t, %table into %y : (memref<?x16xf32>, memref<?xi32>, memref<64x8xf32>, memref<?x16xf32>) -> ()
-  // CHECK: tern.gate{{ +}}relu2 %[[X]], %[[X]] into %[[Y]] : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
-  tern.gate relu2 %x, %x into %y : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  // CHECK: tern.gate <relu2> %[[X]], %[[X]] into %[[Y]] : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  tern.gate <relu2> %x, %x into %y : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
   return
 }
 

@@ -89,8 +89,8 @@ func.func private @weights() attributes {
   d = #tern.entry<name = "w", offset = 0, layer_bytes = 64, layers = 1, rows = 4, cols = 4, element = bf16, stored = <dense>>}
 
 // CHECK-LABEL: func.func private @activation
-// CHECK-SAME: a = #tern<activation relu2>
-// CHECK-SAME: b = #tern<activation silu>
+// CHECK-SAME: a = #tern.activation<relu2>
+// CHECK-SAME: b = #tern.activation<silu>
 func.func private @activation() attributes {
-  a = #tern<activation relu2>,
-  b = #tern<activation silu>}
+  a = #tern.activation<relu2>,
+  b = #tern.activation<silu>}

@@ -8,6 +8,6 @@ func.func @uninteresting(%a: tensor<?x4xf32>) -> tensor<?x4xf32> {
   return %0 : tensor<?x4xf32>
 }
 func.func @interesting(%a: tensor<?x4xf32>) -> tensor<?x4xf32> {
-  %0 = tern.gate silu %a, %a : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %0 = tern.gate <silu> %a, %a : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
 }

@@ -100,8 +100,15 @@ private:
           << packing << "'";
       return std::nullopt;
     }
-    if (packing == "auto")
-      return packing::tileTwoBit();
+    if (packing == "auto") {
+      packing::Layout twoBit = packing::tileTwoBit();
+      packing::Layout base3 = packing::bestTileBase3(cols);
+      int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
+      bool smaller = base3.bytes(rows, cols) < twoBit.bytes(rows, cols);
+      bool fast = strategy == Strategy::Dot &&
+                  target.hasCapability("base3_unpack");
+      return smaller && fast ? base3 : twoBit;
+    }
     // "base3" leaves the number of blocks to the shape.
     if (packing == "base3")
       return packing::bestTileBase3(cols);

@@ -61,7 +61,10 @@ def Tern_Activation : Tern_Enum<"Activation", "function of a gated product", [
   I32EnumAttrCase<"Relu2", 0, "relu2">,
   I32EnumAttrCase<"Silu", 1, "silu">]>;
 
-def Tern_ActivationAttr : EnumAttr<Tern_Dialect, Tern_Activation, "activation">;
+def Tern_ActivationAttr
+    : EnumAttr<Tern_Dialect, Tern_Activation, "activation"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 //===----------------------------------------------------------------------===//
 // Constants
@@ -162,6 +165,8 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     * `f16_convert`: f16 and f32 convert in hardware,
     * `int8_dot`: a dot product of unsigned and signed bytes into i32,
     * `byte_permute`: any byte of a register is selected by index,
+    * `base3_unpack`: the digits of base-3 bytes cost about as much as two-bit
+      fields, so that fewer bytes win,
     * `mask_registers`: vector operations can be predicated.
 
     `vector_bits` is the widest register; cache sizes are bytes, `bandwidth`

@@ -235,7 +235,7 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index,
                  %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
       %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
-          activation = #tern<activation silu>, eps = 1.0e-5 : f32,
+          activation = #tern.activation<silu>, eps = 1.0e-5 : f32,
           first_layer = 0 : i64, heads = 2 : i64, weights = {
             input_norm = @norm, post_attention_norm = @norm, rope = @rope,
             q_proj = @dense, k_proj = @dense, v_proj = @dense, o_proj = @dense,
@@ -522,7 +522,7 @@ def Tern_GateOp : Tern_ComputeOp<"gate"> {
 
     ```mlir
     func.func @f(%g: tensor<?x16xf32>, %u: tensor<?x16xf32>) -> tensor<?x16xf32> {
-      %y = tern.gate relu2 %g, %u : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+      %y = tern.gate <relu2> %g, %u : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
       return %y : tensor<?x16xf32>
     }
     ```

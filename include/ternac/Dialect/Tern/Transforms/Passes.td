@@ -38,7 +38,7 @@ def TernExpandDecoderLayersPass
     func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index,
                  %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
       %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
-          activation = #tern<activation silu>, eps = 1.0e-5 : f32,
+          activation = #tern.activation<silu>, eps = 1.0e-5 : f32,
           first_layer = 0 : i64, heads = 2 : i64, weights = {
             input_norm = @norm, post_attention_norm = @norm, rope = @rope,
             q_proj = @dense, k_proj = @dense, v_proj = @dense, o_proj = @dense,
@@ -226,8 +226,10 @@ def TernSelectLoweringPass
   let summary = "Chooses strategy and packing of every ternary matmul";
   let description = [{
     Writes `config` and `packing` on each `tern.matmul`, from the capabilities
-    of `tern.target` and the shape. `strategy` and `packing` override the
-    choice; a strategy that the target cannot do is an error.
+    of `tern.target` and the shape: two-bit tiles, or base-3 tiles where the
+    target has `base3_unpack` and padding leaves them smaller. `strategy` and
+    `packing` override the choice; a strategy that the target cannot do is an
+    error.
 
     With `--tern-select-lowering=strategies=dot,add_sub` and a target without `int8_dot`:
 
