@@ -13,6 +13,14 @@ using namespace ternac::tern;
 
 namespace {
 
+/// Fetches weights of the rows that come next: rows are too short for the
+/// machine to see them coming. Harmless beyond the end: it does not fault.
+void prefetch(LinearOp op, VectorBuilder &v, Value output, Value column) {
+  memref::PrefetchOp::create(v.b, op.getWeight(), ValueRange{output, column},
+                             /*isWrite=*/false, /*localityHint=*/3,
+                             /*isDataCache=*/true);
+}
+
 /// Dot products of one row of x with several rows of the weight. Each uses two
 /// vectors of partial sums and one tree, so that its bits do not depend on how
 /// many rows are computed together.
@@ -41,6 +49,9 @@ void dotRows(LinearOp op, VectorBuilder &v, Value row, Value firstOutput,
     sums = v.forRange(v.index(0), v.index(whole), pair, sums,
                       [&](Value column, ValueRange carried) {
                         SmallVector<Value> next(carried);
+                        for (Value output : outputs)
+                          prefetch(op, v, v.add(output, v.index(count)),
+                                   column);
                         step(column, lanes, 0, next);
                         step(v.add(column, v.index(lanes)), lanes, 1, next);
                         return next;
