@@ -94,8 +94,8 @@ Expected<TemporaryFile> writeTemporary(StringRef output, StringRef contents) {
   stream << contents;
   stream.close();
   if (code || stream.has_error())
-    return makeError(output + ": cannot write: " +
-                     (code ? code : stream.error()).message());
+    return makeError(
+        output + ": cannot write: " + (code ? code : stream.error()).message());
   return file;
 }
 
@@ -153,22 +153,31 @@ Error link(StringRef object, StringRef triple, StringRef output,
   if (!script)
     return script.takeError();
   // -z defs: a library that needs nothing has no undefined symbol.
-  std::vector<std::string> arguments = {
-      "ld.lld",         "-shared", "-z",        "defs",
-      "-z",             "text",    "--build-id=none",
-      "--hash-style=gnu", "--gc-sections", "--Bsymbolic",
-      "-T",             script->path(), objectFile->path(),
-      "-o",             linked};
+  std::vector<std::string> arguments = {"ld.lld",
+                                        "-shared",
+                                        "-z",
+                                        "defs",
+                                        "-z",
+                                        "text",
+                                        "--build-id=none",
+                                        "--hash-style=gnu",
+                                        "--gc-sections",
+                                        "--Bsymbolic",
+                                        "-T",
+                                        script->path(),
+                                        objectFile->path(),
+                                        "-o",
+                                        linked};
   std::vector<const char *> pointers;
   for (const std::string &argument : arguments)
     pointers.push_back(argument.c_str());
   std::string messages;
   raw_string_ostream stream(messages);
-  lld::Result result = lld::lldMain(pointers, stream, stream,
-                                    {{lld::Gnu, &lld::elf::link}});
+  lld::Result result =
+      lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
-    return makeError(output + ": linking for " + triple + " failed: " +
-                     StringRef(messages).trim());
+    return makeError(output + ": linking for " + triple +
+                     " failed: " + StringRef(messages).trim());
   return Error::success();
 }
 

@@ -42,9 +42,9 @@ Expected<Output> Output::parse(llvm::StringRef word) {
     return Output{Kind::LLVMIR, Phase::LLVM};
   if (std::optional<Phase> phase = phaseByName(word))
     return Output{Kind::PhaseIR, *phase};
-  return makeError("unknown --emit=" + word +
-                   "; expected lib, obj, asm, llvm or a phase: " +
-                   phaseNames());
+  return makeError(
+      "unknown --emit=" + word +
+      "; expected lib, obj, asm, llvm or a phase: " + phaseNames());
 }
 
 namespace {
@@ -107,8 +107,8 @@ Error writeFile(llvm::StringRef path,
   }
   auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp");
   if (!temporary)
-    return makeError(path + ": cannot write: " +
-                     llvm::toString(temporary.takeError()));
+    return makeError(
+        path + ": cannot write: " + llvm::toString(temporary.takeError()));
   llvm::raw_fd_ostream file(temporary->FD, /*shouldClose=*/false);
   file << contents;
   file.flush();
@@ -118,8 +118,8 @@ Error writeFile(llvm::StringRef path,
     return makeError(path + ": cannot write: " + code.message());
   }
   if (Error error = temporary->keep(path))
-    return makeError(path + ": cannot write: " +
-                     llvm::toString(std::move(error)));
+    return makeError(path +
+                     ": cannot write: " + llvm::toString(std::move(error)));
   return Error::success();
 }
 
@@ -309,9 +309,9 @@ private:
   Error checkOutput() {
     if (options.emit.kind == Kind::PhaseIR &&
         options.emit.phase < options.compileFrom)
-      return makeError("--emit=" + phaseName(options.emit.phase) +
-                       " lies before --compile-from=" +
-                       phaseName(options.compileFrom));
+      return makeError(
+          "--emit=" + phaseName(options.emit.phase) +
+          " lies before --compile-from=" + phaseName(options.compileFrom));
     if (options.emit.kind == Kind::Library &&
         !(*module)->hasAttr(tern::TernDialect::kModelAttr))
       return makeError(options.model +
@@ -331,16 +331,15 @@ private:
     if (!options.output.empty() || options.emit.kind != Kind::Library)
       return options.output;
     std::string path = absolute(options.model);
-    return (llvm::sys::fs::is_directory(path)
-                ? llvm::sys::path::filename(path)
-                : llvm::sys::path::stem(path))
+    return (llvm::sys::fs::is_directory(path) ? llvm::sys::path::filename(path)
+                                              : llvm::sys::path::stem(path))
                .str() +
            ".so";
   }
 
   Error lower() {
-    Phase last = options.emit.kind == Kind::PhaseIR ? options.emit.phase
-                                                    : Phase::LLVM;
+    Phase last =
+        options.emit.kind == Kind::PhaseIR ? options.emit.phase : Phase::LLVM;
     if (failed(verifyPhase(*module, options.compileFrom)))
       return makeError(options.model + ": is not at phase '" +
                        phaseName(options.compileFrom) +
@@ -424,18 +423,17 @@ private:
                     : options.emit.kind == Kind::Assembly ? EmitKind::Assembly
                                                           : EmitKind::Object;
     if (options.emit.kind != Kind::Library) {
-      if (kind == EmitKind::Object && path.empty() &&
-          ::isatty(STDOUT_FILENO))
+      if (kind == EmitKind::Object && path.empty() && ::isatty(STDOUT_FILENO))
         return makeError("an object file does not go to a terminal; name it "
                          "with -o");
-      return writeFile(path, [&](llvm::raw_pwrite_stream &out) {
-        return emit(kind, out);
-      });
+      return writeFile(
+          path, [&](llvm::raw_pwrite_stream &out) { return emit(kind, out); });
     }
 
     if (!(*module).lookupSymbol(TERNAC_MODEL_SYMBOL))
       return makeError(options.model + ": has no function '" +
-                       TERNAC_MODEL_SYMBOL + "', so it cannot become a library");
+                       TERNAC_MODEL_SYMBOL +
+                       "', so it cannot become a library");
     llvm::SmallString<0> object;
     llvm::raw_svector_ostream stream(object);
     if (Error error = emit(EmitKind::Object, stream))

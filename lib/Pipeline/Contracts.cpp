@@ -200,8 +200,8 @@ LogicalResult ternac::verifyPhase(ModuleOp module, Phase phase) {
   bool failed = false;
   auto report = [&](Operation *op, StringRef reason) {
     op->emitError("contract of phase '")
-        << phaseName(phase) << "': unexpected '" << op->getName()
-        << "'; " << reason;
+        << phaseName(phase) << "': unexpected '" << op->getName() << "'; "
+        << reason;
     failed = true;
   };
   module.walk([&](Operation *op) {

@@ -72,12 +72,12 @@ void ternac::buildPhasePipeline(OpPassManager &pm, Phase phase,
 namespace {
 /// Options of a registered pipeline.
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
-  Option<std::string> target{*this, "target",
-                             llvm::cl::desc("name of the target"),
-                             llvm::cl::init(allTargets().front()->name().str())};
-  Option<std::string> strategy{
-      *this, "strategy", llvm::cl::desc("strategy of ternary matmuls"),
-      llvm::cl::init("auto")};
+  Option<std::string> target{
+      *this, "target", llvm::cl::desc("name of the target"),
+      llvm::cl::init(allTargets().front()->name().str())};
+  Option<std::string> strategy{*this, "strategy",
+                               llvm::cl::desc("strategy of ternary matmuls"),
+                               llvm::cl::init("auto")};
   Option<std::string> packing{*this, "packing",
                               llvm::cl::desc("packing of ternary weights"),
                               llvm::cl::init("auto")};
@@ -87,12 +87,13 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 void ternac::registerPhasePipelines() {
   for (const PhaseInfo &info : phases()) {
     Phase phase = info.phase;
-    static std::vector<std::unique_ptr<PassPipelineRegistration<PipelineOptions>>>
+    static std::vector<
+        std::unique_ptr<PassPipelineRegistration<PipelineOptions>>>
         registrations;
     // The registry keeps references to name and description.
     static std::vector<std::unique_ptr<std::string>> texts;
-    texts.push_back(std::make_unique<std::string>(
-        ("tern-to-" + info.name).str()));
+    texts.push_back(
+        std::make_unique<std::string>(("tern-to-" + info.name).str()));
     registrations.push_back(
         std::make_unique<PassPipelineRegistration<PipelineOptions>>(
             *texts.back(), info.summary,
@@ -113,8 +114,8 @@ void ternac::registerAllDialects(DialectRegistry &registry) {
   registry.insert<tern::TernDialect, affine::AffineDialect, arith::ArithDialect,
                   bufferization::BufferizationDialect, cf::ControlFlowDialect,
                   func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect,
-                  tensor::TensorDialect, vector::VectorDialect>();
+                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
+                  vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(
       registry);

@@ -1,4 +1,5 @@
-//===- ternac-reduce.cpp - mlir-reduce over the project's dialects and passes -===//
+//===- ternac-reduce.cpp - mlir-reduce over the project's dialects and passes
+//-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -56,7 +56,7 @@ constexpr Choice<Attention> attentions[] = {{"auto", Attention::Auto},
 constexpr Choice<bool> weightPlaces[] = {{"embedded", true},
                                          {"separate", std::nullopt}};
 constexpr Choice<bool> strategies[] = {
-    {"auto", true},      {"add_sub", true}, {"dot", true},
+    {"auto", true},      {"add_sub", true},     {"dot", true},
     {"reference", true}, {"lut", std::nullopt}, {"tile", std::nullopt}};
 
 constexpr Choice<bool> packings[] = {{"auto", true},
@@ -77,8 +77,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.positional("MODEL", compile.model,
                        "a Hugging Face directory, or an .mlir or .mlirbc file",
                        /*required=*/false);
-  arguments.option("o", "FILE", compile.output,
-                   "where to write (default: MODEL.so; stdout for IR and code)");
+  arguments.option(
+      "o", "FILE", compile.output,
+      "where to write (default: MODEL.so; stdout for IR and code)");
   arguments.option("target", "NAME[,KEY=VALUE...]", target,
                    "what to compile for (default: cpu, this host)");
   arguments.option("emit", "KIND", emit,
@@ -121,8 +122,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
 
   llvm::Expected<Output> output = Output::parse(emit);
   if (!output)
-    return Arguments::error("%s",
-                            llvm::toString(output.takeError()).c_str());
+    return Arguments::error("%s", llvm::toString(output.takeError()).c_str());
   compile.emit = *output;
   std::optional<Phase> phase = phaseByName(from);
   if (!phase)

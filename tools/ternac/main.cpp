@@ -42,9 +42,8 @@ int main(int argc, char **argv) {
       llvm::outs() << llvm::left_justify(target->name(), 12)
                    << target->description() << '\n';
   if (options.printTarget) {
-    llvm::Expected<std::string> text =
-        describeTarget(options.compile.target.value_or(
-            allTargets().front()->name().str()));
+    llvm::Expected<std::string> text = describeTarget(
+        options.compile.target.value_or(allTargets().front()->name().str()));
     if (!text)
       return Arguments::error("%s", llvm::toString(text.takeError()).c_str());
     llvm::outs() << *text << '\n';

@@ -1,4 +1,5 @@
-//===- ModelLibrary.h - Links a model library and fills in its weights --*- C++ -*--===//
+//===- ModelLibrary.h - Links a model library and fills in its weights --*- C++
+//-*--===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,8 +20,7 @@ namespace ternac {
 /// Works beside `output` in temporary files and renames at the end: on failure
 /// nothing is left.
 llvm::Error writeModelLibrary(llvm::StringRef output, llvm::StringRef object,
-                              llvm::StringRef triple,
-                              const packing::Plan &plan,
+                              llvm::StringRef triple, const packing::Plan &plan,
                               const packing::PackOptions &options);
 
 } // namespace ternac

@@ -1,4 +1,5 @@
-//===- TernToVector.h - What a target's own lowering shares with the generic one --*- C++ -*--===//
+//===- TernToVector.h - What a target's own lowering shares with the generic one
+//--*- C++ -*--===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

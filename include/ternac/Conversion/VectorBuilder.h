@@ -1,4 +1,5 @@
-//===- VectorBuilder.h - Loops and arithmetic over vectors of rows --*- C++ -*--===//
+//===- VectorBuilder.h - Loops and arithmetic over vectors of rows --*- C++
+//-*--===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -64,14 +65,14 @@ public:
   /// All columns [begin, begin + count), `width` at a time: `lanes`, and once
   /// the rest. `carried` vectors have `lanes` lanes; `body` gets the column and
   /// the width.
-  llvm::SmallVector<mlir::Value> forColumns(
-      int64_t count, mlir::ValueRange carried,
-      llvm::function_ref<llvm::SmallVector<mlir::Value>(
-          mlir::Value column, int64_t width, mlir::ValueRange carried)>
-          body);
-  void forColumns(int64_t count,
-                  llvm::function_ref<void(mlir::Value column, int64_t width)>
-                      body);
+  llvm::SmallVector<mlir::Value>
+  forColumns(int64_t count, mlir::ValueRange carried,
+             llvm::function_ref<llvm::SmallVector<mlir::Value>(
+                 mlir::Value column, int64_t width, mlir::ValueRange carried)>
+                 body);
+  void
+  forColumns(int64_t count,
+             llvm::function_ref<void(mlir::Value column, int64_t width)> body);
 
   // Memory.
   mlir::Value load(mlir::Value memref, mlir::ValueRange indices, int64_t width);

@@ -50,7 +50,7 @@ struct Linear {
 struct Layer {
   Tensor inputNorm, postAttentionNorm;
   Linear q, k, v, o, gate, up, down;
-  std::optional<Tensor> attentionSubNorm; ///< before o
+  std::optional<Tensor> attentionSubNorm;   ///< before o
   std::optional<Tensor> feedForwardSubNorm; ///< before down
 };
 

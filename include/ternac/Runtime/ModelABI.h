@@ -88,23 +88,23 @@ typedef struct TernacEnvironment {
 typedef struct TernacCall {
   uint32_t struct_size;
   uint32_t abi_version;
-  uint32_t rows;                  /* 1 .. max_rows */
-  uint32_t logit_count;           /* 0 .. rows */
-  const int32_t *tokens;          /* [rows], 0 .. vocab_size-1 */
-  const int32_t *positions;       /* [rows], 0 .. context_length-1 */
-  const int32_t *sequences;       /* [rows], rows of the block table */
-  const int32_t *logit_rows;      /* [logit_count], ascending, 0 .. rows-1 */
-  float *logits;                  /* [logit_count][vocab_size], written */
-  const int32_t *block_table;     /* [sequences][block_table_columns]: the
-                                     block of the pool that holds positions
-                                     64*c .. 64*c+63 */
+  uint32_t rows;              /* 1 .. max_rows */
+  uint32_t logit_count;       /* 0 .. rows */
+  const int32_t *tokens;      /* [rows], 0 .. vocab_size-1 */
+  const int32_t *positions;   /* [rows], 0 .. context_length-1 */
+  const int32_t *sequences;   /* [rows], rows of the block table */
+  const int32_t *logit_rows;  /* [logit_count], ascending, 0 .. rows-1 */
+  float *logits;              /* [logit_count][vocab_size], written */
+  const int32_t *block_table; /* [sequences][block_table_columns]: the
+                                 block of the pool that holds positions
+                                 64*c .. 64*c+63 */
   uint32_t block_table_rows;
-  uint32_t block_table_columns;   /* at least context_length/64, rounded up */
-  void *cache;                    /* cache_bytes(cache_blocks), aligned */
+  uint32_t block_table_columns; /* at least context_length/64, rounded up */
+  void *cache;                  /* cache_bytes(cache_blocks), aligned */
   uint32_t cache_blocks;
-  uint32_t reserved;              /* zero */
-  void *workspace;                /* workspace_bytes(rows, threads), aligned */
-  const void *weights;            /* null: the embedded weights */
+  uint32_t reserved;   /* zero */
+  void *workspace;     /* workspace_bytes(rows, threads), aligned */
+  const void *weights; /* null: the embedded weights */
 } TernacCall;
 
 /* The table behind TERNAC_MODEL_SYMBOL. Pointers live as long as the library
@@ -115,20 +115,20 @@ typedef struct TernacModel {
   uint32_t vocab_size;
   uint32_t hidden_size;
   uint32_t layers;
-  uint32_t context_length;        /* positions per sequence */
-  uint32_t max_rows;              /* rows per call */
-  uint32_t max_sequences;         /* sequences the host should plan for */
+  uint32_t context_length; /* positions per sequence */
+  uint32_t max_rows;       /* rows per call */
+  uint32_t max_sequences;  /* sequences the host should plan for */
   uint32_t max_threads;
   uint32_t end_token_count;
-  const int32_t *end_tokens;      /* [end_token_count]; generation stops */
-  int32_t begin_token;            /* -1: none */
-  uint32_t weights_embedded;      /* 1, or 0: pass TernacCall.weights */
+  const int32_t *end_tokens; /* [end_token_count]; generation stops */
+  int32_t begin_token;       /* -1: none */
+  uint32_t weights_embedded; /* 1, or 0: pass TernacCall.weights */
   uint64_t weights_bytes;
-  const char *target;             /* as printed by --print-target */
-  const char *cpu_features;       /* LLVM names, comma separated, that the
-                                     code needs; "" for none */
-  const char *facts;              /* JSON object, UTF-8 */
-  const void *weights;            /* the embedded weights, or null */
+  const char *target;       /* as printed by --print-target */
+  const char *cpu_features; /* LLVM names, comma separated, that the
+                               code needs; "" for none */
+  const char *facts;        /* JSON object, UTF-8 */
+  const void *weights;      /* the embedded weights, or null */
   uint64_t (*workspace_bytes)(uint32_t rows, uint32_t threads);
   uint64_t (*cache_bytes)(uint32_t blocks);
   int32_t (*forward)(const TernacEnvironment *environment,

@@ -96,13 +96,13 @@ private:
   /// 64-bit slot, which the loader relocates.
   void writeWeights() {
     auto bytes = LLVM::LLVMArrayType::get(i8(), 0);
-    auto weights = LLVM::GlobalOp::create(
-        b, bytes, /*isConstant=*/true, LLVM::Linkage::External,
-        kWeightsSymbol, Attribute());
+    auto weights = LLVM::GlobalOp::create(b, bytes, /*isConstant=*/true,
+                                          LLVM::Linkage::External,
+                                          kWeightsSymbol, Attribute());
     weights.setVisibility_(LLVM::Visibility::Hidden);
-    auto slot = LLVM::GlobalOp::create(b, pointer(), /*isConstant=*/true,
-                                       LLVM::Linkage::Internal, kSlot,
-                                       Attribute());
+    auto slot =
+        LLVM::GlobalOp::create(b, pointer(), /*isConstant=*/true,
+                               LLVM::Linkage::Internal, kSlot, Attribute());
     OpBuilder::InsertionGuard guard(b);
     b.createBlock(&slot.getInitializerRegion());
     LLVM::ReturnOp::create(b, address(kWeightsSymbol));
@@ -218,9 +218,9 @@ private:
       return LLVM::ICmpOp::create(b, predicate, a, c).getResult();
     };
     auto checkVersion = [&](Value base, size_t size) {
-      failUnless(compare(LLVM::ICmpPredicate::uge, field(base, 0, i32()),
-                         i32(size)),
-                 TERNAC_ERROR_VERSION);
+      failUnless(
+          compare(LLVM::ICmpPredicate::uge, field(base, 0, i32()), i32(size)),
+          TERNAC_ERROR_VERSION);
       failUnless(compare(LLVM::ICmpPredicate::eq, field(base, 4, i32()),
                          i32(TERNAC_ABI_VERSION)),
                  TERNAC_ERROR_VERSION);
@@ -261,9 +261,9 @@ private:
         field(environment, offsetof(TernacEnvironment, parallel), pointer());
     Value context =
         field(environment, offsetof(TernacEnvironment, context), pointer());
-    auto type = LLVM::LLVMFunctionType::get(
-        LLVM::LLVMVoidType::get(b.getContext()),
-        {pointer(), pointer(), pointer()});
+    auto type =
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                    {pointer(), pointer(), pointer()});
     LLVM::CallOp::create(
         b, type, ValueRange{parallel, context, address(kBody), argument});
     LLVM::ReturnOp::create(b, i32(TERNAC_OK));

@@ -118,8 +118,8 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   for (NamedAttribute entry : model)
     json[entry.getName().getValue()] = toJson(entry.getValue());
   TokenCost cost = costOf(weights, head.getValue());
-  json["bytes_per_token"] = llvm::json::Object{{"body", cost.bodyBytes},
-                                               {"head", cost.headBytes}};
+  json["bytes_per_token"] =
+      llvm::json::Object{{"body", cost.bodyBytes}, {"head", cost.headBytes}};
   json["macs_per_token"] =
       llvm::json::Object{{"body", cost.bodyMacs}, {"head", cost.headMacs}};
   json["cache_bytes_per_position"] = facts.cacheBlockBytes / 64;

@@ -1,4 +1,5 @@
-//===- ThreadFrame.h - What a running thread knows of its call --*- C++ -*--===//
+//===- ThreadFrame.h - What a running thread knows of its call --*- C++
+//-*--===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,8 +21,8 @@ struct ThreadFrame {
   static mlir::LLVM::LLVMStructType type(mlir::MLIRContext *context) {
     mlir::Type i64 = mlir::IntegerType::get(context, 64);
     mlir::Type pointer = mlir::LLVM::LLVMPointerType::get(context);
-    return mlir::LLVM::LLVMStructType::getLiteral(
-        context, {i64, i64, pointer, pointer});
+    return mlir::LLVM::LLVMStructType::getLiteral(context,
+                                                  {i64, i64, pointer, pointer});
   }
 };
 

@@ -69,19 +69,19 @@ void ternac::lowerKVAppend(KVAppendOp op, VectorBuilder &v,
     v.forRange(v.index(0), v.index(type.getHeads()), 1, [&](Value head) {
       Value from = v.mul(head, v.index(headDim));
       Value keys = v.add(places.keys(start, head), slot);
-      Value values = v.add(places.values(start, head),
-                           v.mul(slot, v.index(headDim)));
+      Value values =
+          v.add(places.values(start, head), v.mul(slot, v.index(headDim)));
       v.forColumns(headDim, [&](Value d, int64_t width) {
         Value at = v.add(from, d);
-        Value key = v.toElement(v.load(op.getK(), {row, at}, width),
-                                type.getElement());
-        Value value = v.toElement(v.load(op.getV(), {row, at}, width),
-                                  type.getElement());
+        Value key =
+            v.toElement(v.load(op.getK(), {row, at}, width), type.getElement());
+        Value value =
+            v.toElement(v.load(op.getV(), {row, at}, width), type.getElement());
         v.store(value, cache.pool, v.add(values, d));
         Value line = v.add(keys, v.mul(d, v.index(kBlock)));
         for (int64_t i = 0; i < width; ++i) {
-          Value element = vector::ExtractOp::create(v.b, key,
-                                                    ArrayRef<int64_t>{i});
+          Value element =
+              vector::ExtractOp::create(v.b, key, ArrayRef<int64_t>{i});
           memref::StoreOp::create(v.b, element, cache.pool,
                                   v.add(line, v.index(i * kBlock)));
         }
@@ -103,16 +103,15 @@ public:
   void lower(Value row, Value head) {
     int64_t headDim = type.getHeadDim();
     Value out = op.getOuts().front();
-    int64_t heads =
-        cast<MemRefType>(out.getType()).getDimSize(1) / headDim;
-    Value cacheHead = arith::DivUIOp::create(
-        v.b, head, v.index(heads / type.getHeads()));
+    int64_t heads = cast<MemRefType>(out.getType()).getDimSize(1) / headDim;
+    Value cacheHead =
+        arith::DivUIOp::create(v.b, head, v.index(heads / type.getHeads()));
     Value position = v.loadIndex(op.getPositions(), row);
     Value sequence = v.loadIndex(op.getSequences(), row);
     Value first = v.mul(head, v.index(headDim));
     Value count = v.add(position, v.index(1));
-    Value blocks = v.add(
-        arith::DivUIOp::create(v.b, position, v.index(kBlock)), v.index(1));
+    Value blocks = v.add(arith::DivUIOp::create(v.b, position, v.index(kBlock)),
+                         v.index(1));
 
     v.forColumns(headDim, [&](Value d, int64_t width) {
       v.store(v.splat(0.0, width), out, {row, v.add(first, d)});
@@ -164,11 +163,11 @@ private:
       for (int64_t i = 0; i < lanes; ++i)
         numbers.push_back(c * lanes + i);
       Value lane = arith::ConstantOp::create(
-          v.b, DenseElementsAttr::get(
-                   VectorType::get({lanes}, v.b.getI32Type()),
-                   ArrayRef(numbers)));
-      Value isLive = arith::CmpIOp::create(v.b, arith::CmpIPredicate::slt, lane,
-                                           limit);
+          v.b,
+          DenseElementsAttr::get(VectorType::get({lanes}, v.b.getI32Type()),
+                                 ArrayRef(numbers)));
+      Value isLive =
+          arith::CmpIOp::create(v.b, arith::CmpIPredicate::slt, lane, limit);
       sums[c] = arith::SelectOp::create(v.b, isLive, v.mulF(sums[c], scale),
                                         v.splat(-INFINITY, lanes));
     }
@@ -198,8 +197,8 @@ private:
     Value scaleOld = scalarExp(v.subF(before[0], newMax));
     Value scaleNew = scalarExp(v.subF(blockMax, newMax));
     weighValues(row, head, values, live, scaleOld, scaleNew);
-    Value total = v.addF(v.mulF(before[1], scaleOld),
-                         v.mulF(blockSum, scaleNew));
+    Value total =
+        v.addF(v.mulF(before[1], scaleOld), v.mulF(blockSum, scaleNew));
     return {newMax, total};
   }
 
@@ -246,8 +245,8 @@ private:
       for (auto [part, sum] : llvm::zip_equal(group, sums)) {
         auto [d, width] = part;
         Value at = v.add(first, v.index(d));
-        Value old = v.mulF(v.load(out, {row, at}, width),
-                           v.broadcast(scaleOld, width));
+        Value old =
+            v.mulF(v.load(out, {row, at}, width), v.broadcast(scaleOld, width));
         Value merged = v.addF(old, v.mulF(sum, v.broadcast(scaleNew, width)));
         v.store(merged, out, {row, at});
       }

@@ -1,4 +1,5 @@
-//===- ConvertTernToVector.cpp - Lowers tern ops on buffers to vector loops -===//
+//===- ConvertTernToVector.cpp - Lowers tern ops on buffers to vector loops
+//-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -52,8 +53,9 @@ llvm::DenseMap<Value, CacheBuffers> addCacheBuffers(func::FuncOp func) {
     if (!type)
       continue;
     Value cache = func.getArgument(i);
-    (void)func.insertArgument(i + 1, MemRefType::get({dynamic}, type.getElement()),
-                              {}, func.getLoc());
+    (void)func.insertArgument(i + 1,
+                              MemRefType::get({dynamic}, type.getElement()), {},
+                              func.getLoc());
     (void)func.insertArgument(
         i + 2, MemRefType::get({dynamic, dynamic}, builder.getI32Type()), {},
         func.getLoc());

@@ -16,9 +16,7 @@ namespace {
 struct Bytes {
   VectorBuilder &v;
 
-  VectorType type() {
-    return VectorType::get({kBlockBytes}, v.b.getI8Type());
-  }
+  VectorType type() { return VectorType::get({kBlockBytes}, v.b.getI8Type()); }
   Value constant(int value) {
     return arith::ConstantOp::create(
         v.b, DenseElementsAttr::get(type(), APInt(8, value)));
@@ -106,8 +104,7 @@ SmallVector<Value> ternac::decodeCodes(VectorBuilder &v,
       codes[d] = bytes;
       return;
     }
-    Value two =
-        ops.compare(arith::CmpIPredicate::uge, bytes, 2 * power3(d));
+    Value two = ops.compare(arith::CmpIPredicate::uge, bytes, 2 * power3(d));
     Value one = ops.compare(arith::CmpIPredicate::uge, bytes, power3(d));
     codes[d] = ops.select(two, ops.constant(2),
                           ops.select(one, ops.constant(1), ops.constant(0)));
@@ -140,7 +137,8 @@ public:
     SmallVector<DigitMasks> masks = decodeMasks(v, layout, weights);
     for (auto [d, mask] : llvm::enumerate(masks))
       for (auto [token, sum] : llvm::enumerate(sums)) {
-        Value x = arith::ExtSIOp::create(v.b, sumType(v), activations(token, d));
+        Value x =
+            arith::ExtSIOp::create(v.b, sumType(v), activations(token, d));
         Value added = arith::AddIOp::create(v.b, sum.front(), x);
         Value partial =
             arith::SelectOp::create(v.b, mask.plus, added, sum.front());

@@ -46,16 +46,16 @@ void dotRows(LinearOp op, VectorBuilder &v, Value row, Value firstOutput,
   SmallVector<Value> sums(2 * count, v.splat(0.0, lanes));
   int64_t whole = cols / pair * pair;
   if (whole > 0)
-    sums = v.forRange(v.index(0), v.index(whole), pair, sums,
-                      [&](Value column, ValueRange carried) {
-                        SmallVector<Value> next(carried);
-                        for (Value output : outputs)
-                          prefetch(op, v, v.add(output, v.index(count)),
-                                   column);
-                        step(column, lanes, 0, next);
-                        step(v.add(column, v.index(lanes)), lanes, 1, next);
-                        return next;
-                      });
+    sums =
+        v.forRange(v.index(0), v.index(whole), pair, sums,
+                   [&](Value column, ValueRange carried) {
+                     SmallVector<Value> next(carried);
+                     for (Value output : outputs)
+                       prefetch(op, v, v.add(output, v.index(count)), column);
+                     step(column, lanes, 0, next);
+                     step(v.add(column, v.index(lanes)), lanes, 1, next);
+                     return next;
+                   });
   unsigned part = 0;
   for (int64_t column = whole; column < cols; column += lanes, ++part)
     step(v.index(column), std::min(lanes, cols - column), part, sums);
@@ -78,18 +78,17 @@ void ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
   Value out = op.getOuts().front();
   int64_t outputs = cast<MemRefType>(out.getType()).getDimSize(1);
   Value rows = memref::DimOp::create(v.b, out, 0);
-  auto range = ThreadRangeOp::create(v.b, v.environment, v.index(outputs),
-                                     kTogether);
-  Value length =
-      arith::SubIOp::create(v.b, range.getEnd(), range.getBegin());
+  auto range =
+      ThreadRangeOp::create(v.b, v.environment, v.index(outputs), kTogether);
+  Value length = arith::SubIOp::create(v.b, range.getEnd(), range.getBegin());
   Value rest = arith::RemUIOp::create(v.b, length, v.index(kTogether));
   Value whole = arith::SubIOp::create(v.b, range.getEnd(), rest);
   auto allRows = [&](Value output, int64_t count) {
-    v.forRange(v.index(0), rows, 1, [&](Value row) {
-      dotRows(op, v, row, output, count);
-    });
+    v.forRange(v.index(0), rows, 1,
+               [&](Value row) { dotRows(op, v, row, output, count); });
   };
   v.forRange(range.getBegin(), whole, kTogether,
              [&](Value output) { allRows(output, kTogether); });
-  v.forRange(whole, range.getEnd(), 1, [&](Value output) { allRows(output, 1); });
+  v.forRange(whole, range.getEnd(), 1,
+             [&](Value output) { allRows(output, 1); });
 }

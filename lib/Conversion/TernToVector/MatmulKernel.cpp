@@ -78,10 +78,10 @@ func::FuncOp getKernel(MatmulOp op, StringRef name,
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type i8 = builder.getI8Type(), i32 = builder.getI32Type(),
        index = builder.getIndexType();
-  auto type = builder.getFunctionType(
-      {flat(i8), flat(i32), op.getWeight().getType(), flat(i32), index, index,
-       index},
-      {});
+  auto type =
+      builder.getFunctionType({flat(i8), flat(i32), op.getWeight().getType(),
+                               flat(i32), index, index, index},
+                              {});
   auto kernel = func::FuncOp::create(builder, op.getLoc(), name, type);
   kernel.setPrivate();
   // A kernel is something to find in the code and in a profile.
@@ -128,21 +128,19 @@ public:
 
   void write() {
     // Offsets advance by addition; nothing in the loops multiplies.
-    Value firstGroup =
-        arith::DivUIOp::create(v.b, begin, v.index(layout.rows));
+    Value firstGroup = arith::DivUIOp::create(v.b, begin, v.index(layout.rows));
     Value firstByte = v.mul(firstGroup, v.index(shape.groupBytes()));
     Value rest = arith::RemUIOp::create(v.b, tokens, v.index(kTokensTogether));
     Value whole = arith::SubIOp::create(v.b, tokens, rest);
-    v.forRange(begin, end, layout.rows, firstByte,
-               [&](Value row, ValueRange carried) {
-                 Value byte = carried.front();
-                 SmallVector<Value> places = {v.index(0), row};
-                 places = tokenLoop(v.index(0), whole, kTokensTogether, row,
-                                    byte, places);
-                 tokenLoop(whole, tokens, 1, row, byte, places);
-                 return SmallVector<Value>{
-                     v.add(byte, v.index(shape.groupBytes()))};
-               });
+    v.forRange(
+        begin, end, layout.rows, firstByte, [&](Value row, ValueRange carried) {
+          Value byte = carried.front();
+          SmallVector<Value> places = {v.index(0), row};
+          places =
+              tokenLoop(v.index(0), whole, kTokensTogether, row, byte, places);
+          tokenLoop(whole, tokens, 1, row, byte, places);
+          return SmallVector<Value>{v.add(byte, v.index(shape.groupBytes()))};
+        });
   }
 
 private:
@@ -172,14 +170,14 @@ private:
     if (stretchColumns >= columns) {
       state = stretchOfBlocks(v.index(0), v.index(columns), qPlace, state);
     } else {
-      state = v.forRange(
-          v.index(0), v.index(columns), stretchColumns, state,
-          [&](Value column, ValueRange carried) {
-            Value stop = arith::MinSIOp::create(
-                v.b, v.add(column, v.index(stretchColumns)), v.index(columns));
-            return stretchOfBlocks(column, stop, qPlace,
-                                   SmallVector<Value>(carried));
-          });
+      state = v.forRange(v.index(0), v.index(columns), stretchColumns, state,
+                         [&](Value column, ValueRange carried) {
+                           Value stop = arith::MinSIOp::create(
+                               v.b, v.add(column, v.index(stretchColumns)),
+                               v.index(columns));
+                           return stretchOfBlocks(column, stop, qPlace,
+                                                  SmallVector<Value>(carried));
+                         });
     }
     for (int64_t t = 0; t < together; ++t)
       storeSums(state[t], v.add(token, v.index(t)), row,
@@ -213,8 +211,8 @@ private:
           v, layout, block,
           [&](int64_t token, int64_t digit) {
             return activations(v.add(
-                at, v.index(token * shape.qStride +
-                            digit * layout.digitStride())));
+                at,
+                v.index(token * shape.qStride + digit * layout.digitStride())));
           },
           sums);
       SmallVector<Value> next;
@@ -273,8 +271,8 @@ private:
       return;
     }
     // The last tile is padded; its rows beyond M are not stored.
-    Value isWhole = arith::CmpIOp::create(
-        v.b, arith::CmpIPredicate::ult, row, v.index(shape.rows - rest));
+    Value isWhole = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult, row,
+                                          v.index(shape.rows - rest));
     auto branch = scf::IfOp::create(v.b, isWhole, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(v.b);
     v.b.setInsertionPointToStart(branch.thenBlock());
@@ -336,26 +334,26 @@ LogicalResult ternac::lowerToReferenceKernel(MatmulOp op, VectorBuilder &v) {
       Value byte = memref::LoadOp::create(k.b, memref, place);
       return arith::ExtSIOp::create(k.b, i32, byte);
     };
-    k.forRange(function.getArgument(5), function.getArgument(6), 1,
-               [&](Value row) {
-      k.forRange(k.index(0), tokens, 1, [&](Value token) {
-        Value zero = arith::ConstantOp::create(k.b, k.b.getI32IntegerAttr(0));
-        Value qRow = k.mul(token, k.index(shape.qStride));
-        Value wRow = k.mul(row, k.index(shape.cols));
-        Value total =
-            k.forRange(k.index(0), k.index(shape.cols), 1, zero,
-                       [&](Value column, ValueRange carried) {
-                         Value product = arith::MulIOp::create(
-                             k.b, wide(q, k.add(qRow, column)),
-                             wide(weights, k.add(wRow, column)));
-                         return SmallVector<Value>{
-                             k.add(carried.front(), product)};
-                       })
-                .front();
-        memref::StoreOp::create(
-            k.b, total, out, k.add(k.mul(token, k.index(shape.rows)), row));
-      });
-    });
+    k.forRange(
+        function.getArgument(5), function.getArgument(6), 1, [&](Value row) {
+          k.forRange(k.index(0), tokens, 1, [&](Value token) {
+            Value zero =
+                arith::ConstantOp::create(k.b, k.b.getI32IntegerAttr(0));
+            Value qRow = k.mul(token, k.index(shape.qStride));
+            Value wRow = k.mul(row, k.index(shape.cols));
+            Value total = k.forRange(k.index(0), k.index(shape.cols), 1, zero,
+                                     [&](Value column, ValueRange carried) {
+                                       Value product = arith::MulIOp::create(
+                                           k.b, wide(q, k.add(qRow, column)),
+                                           wide(weights, k.add(wRow, column)));
+                                       return SmallVector<Value>{
+                                           k.add(carried.front(), product)};
+                                     })
+                              .front();
+            memref::StoreOp::create(
+                k.b, total, out, k.add(k.mul(token, k.index(shape.rows)), row));
+          });
+        });
   };
   callKernel(op, v, getKernel(op, kernelName("reference", shape), body, v), 1);
   return success();

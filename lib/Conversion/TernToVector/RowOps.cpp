@@ -107,9 +107,9 @@ void ternac::lowerRMSNorm(RMSNormOp op, VectorBuilder &v) {
     Value inverse =
         inverseRms(v, op.getX(), row, op.getEps().convertToDouble());
     v.forColumns(columns(out), [&](Value column, int64_t width) {
-      v.store(normalised(v, op.getX(), op.getWeight(), row, column, width,
-                         inverse),
-              out, {row, column});
+      v.store(
+          normalised(v, op.getX(), op.getWeight(), row, column, width, inverse),
+          out, {row, column});
     });
   });
 }
@@ -179,8 +179,7 @@ void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
                      [&](Value column, int64_t width, ValueRange carried) {
                        Value part = v.absF(input(column, width));
                        part = v.widen(part, v.splat(0.0, lanes));
-                       return SmallVector<Value>{
-                           v.maxF(part, carried.front())};
+                       return SmallVector<Value>{v.maxF(part, carried.front())};
                      })
             .front();
     Value absmax = v.maxF(v.reduceMax(largest), v.f32(1e-5));

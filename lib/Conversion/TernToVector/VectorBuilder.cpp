@@ -60,8 +60,8 @@ Value VectorBuilder::constantBitsLike(Value value, uint32_t bits) {
 }
 Value VectorBuilder::bitsOf(Value value, Type element) {
   auto type = cast<VectorType>(value.getType());
-  return arith::BitcastOp::create(
-      b, VectorType::get(type.getShape(), element), value);
+  return arith::BitcastOp::create(b, VectorType::get(type.getShape(), element),
+                                  value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -157,8 +157,7 @@ Value VectorBuilder::fma(Value a, Value c, Value d) {
   return addF(mulF(a, c), d);
 }
 Value VectorBuilder::maxF(Value a, Value c) {
-  Value greater =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, a, c);
+  Value greater = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, a, c);
   return arith::SelectOp::create(b, greater, a, c);
 }
 Value VectorBuilder::minF(Value a, Value c) {
@@ -183,9 +182,8 @@ Value VectorBuilder::exp(Value a) {
   Value n = roundEven(mulF(x, constantLike(a, 1.44269504088896341)));
   Value r = fma(n, constantLike(a, -0.693359375), x);
   r = fma(n, constantLike(a, 2.12194440e-4), r);
-  static const double coefficients[] = {1.0 / 5040, 1.0 / 720, 1.0 / 120,
-                                        1.0 / 24,   1.0 / 6,   0.5,
-                                        1.0,        1.0};
+  static const double coefficients[] = {
+      1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
   Value p = constantLike(a, coefficients[0]);
   for (double coefficient : ArrayRef(coefficients).drop_front())
     p = fma(p, r, constantLike(a, coefficient));
@@ -259,7 +257,8 @@ Value VectorBuilder::f16ToF32(Value vector) {
   sign = arith::ShLIOp::create(b, sign, bits(16));
   Value magnitude = arith::AndIOp::create(b, half, bits(0x7fff));
   Value moved = arith::ShLIOp::create(b, magnitude, bits(13));
-  Value number = mulF(bitsOf(moved, b.getF32Type()), splat(0x1p112, type.getDimSize(0)));
+  Value number =
+      mulF(bitsOf(moved, b.getF32Type()), splat(0x1p112, type.getDimSize(0)));
   Value result = bitsOf(number, b.getI32Type());
   Value special = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, magnitude,
                                         bits(0x7c00));
@@ -286,18 +285,18 @@ Value VectorBuilder::f32ToF16(Value vector) {
       b, arith::AddIOp::create(b, magnitude, bits(0xfff)), odd);
   Value normal = arith::ShRUIOp::create(
       b, arith::SubIOp::create(b, rounded, bits(112u << 23)), bits(13));
-  Value sum = addF(bitsOf(magnitude, b.getF32Type()),
-                   splat(0.5, type.getDimSize(0)));
-  Value subnormal = arith::SubIOp::create(b, bitsOf(sum, b.getI32Type()),
-                                          bits(0x3f000000));
+  Value sum =
+      addF(bitsOf(magnitude, b.getF32Type()), splat(0.5, type.getDimSize(0)));
+  Value subnormal =
+      arith::SubIOp::create(b, bitsOf(sum, b.getI32Type()), bits(0x3f000000));
   Value small = compare(arith::CmpIPredicate::ult, magnitude, 0x38800000);
   Value result = arith::SelectOp::create(b, small, subnormal, normal);
   Value large = compare(arith::CmpIPredicate::uge, magnitude, 0x477ff000);
   result = arith::SelectOp::create(b, large, bits(0x7c00), result);
   Value nan = compare(arith::CmpIPredicate::ugt, magnitude, 0x7f800000);
   result = arith::SelectOp::create(b, nan, bits(0x7e00), result);
-  result = arith::OrIOp::create(
-      b, result, arith::ShRUIOp::create(b, sign, bits(16)));
+  result = arith::OrIOp::create(b, result,
+                                arith::ShRUIOp::create(b, sign, bits(16)));
   Value narrow = arith::TruncIOp::create(
       b, VectorType::get(type.getShape(), b.getI16Type()), result);
   return bitsOf(narrow, b.getF16Type());

@@ -40,10 +40,9 @@ bool alike(const Layer &a, const Layer &b) {
   return alike(a.inputNorm, b.inputNorm) &&
          alike(a.postAttentionNorm, b.postAttentionNorm) &&
          alike(a.attentionSubNorm, b.attentionSubNorm) &&
-         alike(a.feedForwardSubNorm, b.feedForwardSubNorm) &&
-         alike(a.q, b.q) && alike(a.k, b.k) && alike(a.v, b.v) &&
-         alike(a.o, b.o) && alike(a.gate, b.gate) && alike(a.up, b.up) &&
-         alike(a.down, b.down);
+         alike(a.feedForwardSubNorm, b.feedForwardSubNorm) && alike(a.q, b.q) &&
+         alike(a.k, b.k) && alike(a.v, b.v) && alike(a.o, b.o) &&
+         alike(a.gate, b.gate) && alike(a.up, b.up) && alike(a.down, b.down);
 }
 
 SmallVector<Run> findRuns(ArrayRef<Layer> layers) {
@@ -139,8 +138,7 @@ private:
     number("begin_token", checkpoint.beginToken);
     number("cache_block_bytes", cacheType().getBlockBytes());
     facts.set("end_tokens", b.getDenseI64ArrayAttr(checkpoint.endTokens));
-    text("head",
-         options.head == ModelOptions::Head::Int8 ? "i8" : "as-stored");
+    text("head", options.head == ModelOptions::Head::Int8 ? "i8" : "as-stored");
     text("head_weight", headIsEmbedding() ? "embedding" : "head");
     text("kv_cache", options.cache == ModelOptions::Cache::F16 ? "f16" : "f32");
     text("attention",
@@ -241,8 +239,8 @@ private:
       shape.insert(shape.begin(), run.count);
       addGlobal(prefix + part.str(), RankedTensorType::get(shape, element),
                 value);
-      names.set(part, FlatSymbolRefAttr::get(b.getContext(),
-                                             prefix + part.str()));
+      names.set(part,
+                FlatSymbolRefAttr::get(b.getContext(), prefix + part.str()));
     };
     auto collect = [&](auto member) {
       return llvm::map_to_vector(layers, member);
@@ -268,10 +266,9 @@ private:
         {"gate_proj", &Layer::gate}, {"up_proj", &Layer::up},
         {"down_proj", &Layer::down}};
     for (auto [part, member] : projections) {
-      auto weights = collect(
-          [m = member](const Layer &l) -> const Tensor * {
-            return &(l.*m).weight;
-          });
+      auto weights = collect([m = member](const Layer &l) -> const Tensor * {
+        return &(l.*m).weight;
+      });
       const Linear &first = layers.front().*member;
       SmallVector<int64_t> shape = {first.weight.rows, first.weight.cols};
       SourceAttr weightSource = source(weights, run.first);
@@ -312,7 +309,8 @@ private:
         b.getFunctionType({numbers, numbers, numbers, numbers, cache},
                           {logits, cache}));
     b.setInsertionPointToStart(forward.addEntryBlock());
-    Value positions = forward.getArgument(1), sequences = forward.getArgument(2);
+    Value positions = forward.getArgument(1),
+          sequences = forward.getArgument(2);
 
     Value x = EmbeddingOp::create(b, TypeRange{hidden}, forward.getArgument(0),
                                   load("embedding"), ValueRange())
@@ -331,8 +329,7 @@ private:
           sequences, weights, b.getI64IntegerAttr(checkpoint.heads),
           b.getI64IntegerAttr(run.first),
           ActivationAttr::get(b.getContext(),
-                              checkpoint.activation ==
-                                      import::Activation::Relu2
+                              checkpoint.activation == import::Activation::Relu2
                                   ? tern::Activation::Relu2
                                   : tern::Activation::Silu),
           b.getF32FloatAttr(checkpoint.normEps));
@@ -345,14 +342,13 @@ private:
     Value last = GatherRowsOp::create(b, TypeRange{hidden}, x,
                                       forward.getArgument(3), ValueRange())
                      .getResult(0);
-    last = RMSNormOp::create(b, TypeRange{hidden}, last, load("final_norm"),
-                             ValueRange(),
-                             b.getF32FloatAttr(checkpoint.normEps))
-               .getResult(0);
-    Value result =
-        LinearOp::create(b, TypeRange{logits}, last, headWeight(), rowScale,
-                         ValueRange())
+    last =
+        RMSNormOp::create(b, TypeRange{hidden}, last, load("final_norm"),
+                          ValueRange(), b.getF32FloatAttr(checkpoint.normEps))
             .getResult(0);
+    Value result = LinearOp::create(b, TypeRange{logits}, last, headWeight(),
+                                    rowScale, ValueRange())
+                       .getResult(0);
     func::ReturnOp::create(b, ValueRange{result, kv});
   }
 
@@ -364,8 +360,8 @@ private:
     if (global.getStored().getKind() != StoredKind::RowInt8)
       return load("head");
     auto scales = RankedTensorType::get({checkpoint.vocabSize}, f32());
-    auto loadHead = LoadGlobalOp::create(
-        b, TypeRange{global.getType(), scales}, "head", Value());
+    auto loadHead = LoadGlobalOp::create(b, TypeRange{global.getType(), scales},
+                                         "head", Value());
     rowScale = loadHead.getResult(1);
     return loadHead.getResult(0);
   }

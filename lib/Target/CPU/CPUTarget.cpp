@@ -87,7 +87,8 @@ public:
     return tern::TargetAttr::get(
         context, name(), text(triple.str()), text(machine->cpu),
         text(machine->extraFeatures()), text(machine->requiredFeatures()),
-        ArrayAttr::get(context, capabilities), machine->vectorBits(), numbers[0], numbers[1], numbers[2], numbers[3]);
+        ArrayAttr::get(context, capabilities), machine->vectorBits(),
+        numbers[0], numbers[1], numbers[2], numbers[3]);
   }
 
   llvm::Error check(MLIRContext *context,

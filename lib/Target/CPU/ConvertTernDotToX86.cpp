@@ -64,8 +64,7 @@ public:
       if (inField && d > 0) {
         // Digit d was left in its place: the sum is exactly 4^d times too
         // large.
-        part = arith::ShRSIOp::create(v.b, sum,
-                                      v.splatI32(2 * d, kBlockLanes));
+        part = arith::ShRSIOp::create(v.b, sum, v.splatI32(2 * d, kBlockLanes));
       } else if (permutes(layout) && d == 4) {
         // 81 times too large, modulo 2^32, where 81 has an inverse.
         part = arith::MulIOp::create(
@@ -88,8 +87,7 @@ private:
 
   /// Base-3 bytes are taken apart by one table look-up instead of compares.
   bool permutes(const packing::Layout &layout) const {
-    return bytePermute && roomToShift &&
-           layout.code == packing::Code::Base3 &&
+    return bytePermute && roomToShift && layout.code == packing::Code::Base3 &&
            instruction == cpu::DotInstruction::Vnni512;
   }
 
@@ -122,16 +120,15 @@ private:
                         {table(0), rest, table(kBlockBytes)});
     SmallVector<Value> digits;
     for (int d = 0; d < 4; ++d)
-      digits.push_back(
-          arith::AndIOp::create(v.b, fields, splat(3 << (2 * d))));
+      digits.push_back(arith::AndIOp::create(v.b, fields, splat(3 << (2 * d))));
     digits.push_back(arith::SubIOp::create(v.b, weights, rest));
     return digits;
   }
 
   static Value call(VectorBuilder &v, StringRef name, VectorType result,
                     ValueRange arguments) {
-    return LLVM::CallIntrinsicOp::create(
-               v.b, result, v.b.getStringAttr(name), arguments)
+    return LLVM::CallIntrinsicOp::create(v.b, result, v.b.getStringAttr(name),
+                                         arguments)
         .getResults();
   }
 
@@ -180,8 +177,7 @@ private:
                        int64_t count,
                        function_ref<Value(Value, Value, Value)> body) {
     auto part = [&](Value vector, int64_t i) -> Value {
-      int64_t width =
-          cast<VectorType>(vector.getType()).getDimSize(0) / count;
+      int64_t width = cast<VectorType>(vector.getType()).getDimSize(0) / count;
       return vector::ExtractStridedSliceOp::create(
           v.b, vector, ArrayRef<int64_t>{i * width}, ArrayRef<int64_t>{width},
           ArrayRef<int64_t>{1});

@@ -30,12 +30,16 @@ static constexpr struct {
 /// Features that generated code can profit from; the rest of a host's bits say
 /// nothing about it.
 static constexpr llvm::StringLiteral usefulFeatures[] = {
-    "sse3",       "ssse3",     "sse4.1",       "sse4.2",      "popcnt",
-    "avx",        "f16c",      "fma",          "avx2",        "bmi",
-    "bmi2",       "avx512f",   "avx512bw",     "avx512cd",    "avx512dq",
-    "avx512vl",   "avx512vnni", "avx512vbmi",  "avx512vbmi2", "avx512bitalg",
-    "avx512vpopcntdq", "avx512bf16", "avx512fp16", "gfni",    "avxvnni",
-    "avxvnniint8", "amx-tile", "amx-int8",     "amx-bf16"};
+    "sse3",        "ssse3",        "sse4.1",
+    "sse4.2",      "popcnt",       "avx",
+    "f16c",        "fma",          "avx2",
+    "bmi",         "bmi2",         "avx512f",
+    "avx512bw",    "avx512cd",     "avx512dq",
+    "avx512vl",    "avx512vnni",   "avx512vbmi",
+    "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq",
+    "avx512bf16",  "avx512fp16",   "gfni",
+    "avxvnni",     "avxvnniint8",  "amx-tile",
+    "amx-int8",    "amx-bf16"};
 
 static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);

@@ -1,4 +1,5 @@
-//===- X86Features.h - What x86 feature bits mean for the compiler --*- C++ -*--===//
+//===- X86Features.h - What x86 feature bits mean for the compiler --*- C++
+//-*--===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,8 +26,8 @@ DotInstruction dotInstruction(tern::TargetAttr target);
 
 /// A machine as feature bits.
 struct X86Machine {
-  std::string cpu;                 ///< the LLVM name that code is tuned for
-  std::set<std::string> features;  ///< every feature that is on
+  std::string cpu;                ///< the LLVM name that code is tuned for
+  std::set<std::string> features; ///< every feature that is on
 
   bool has(llvm::StringRef feature) const {
     return features.count(feature.str()) != 0;

@@ -36,11 +36,11 @@ public:
           llvm::inconvertibleErrorCode(),
           "target 'reference' has no keys, but got '%s'",
           spec.values.begin()->first.c_str());
-    auto triple =
-        StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
+    auto triple = StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
     return tern::TargetAttr::get(context, name(), triple, StringAttr(),
                                  StringAttr(), StringAttr(), ArrayAttr(),
-                                 /*vector_bits=*/32, /*l1d=*/0, /*l2=*/0, /*bandwidth=*/0,
+                                 /*vector_bits=*/32, /*l1d=*/0, /*l2=*/0,
+                                 /*bandwidth=*/0,
                                  /*peak=*/0);
   }
 

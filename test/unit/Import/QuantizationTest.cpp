@@ -136,25 +136,22 @@ TEST(ModulesToNotConvert, StoredOtherwise) {
 }
 
 TEST(ModulesToNotConvert, RunsOfParts) {
-  EXPECT_EQ(errorOfList({"mlp"},
-                        {"model.layers.0.mlp.gate_proj",
-                         "model.layers.0.mlp.up_proj",
-                         "model.layers.0.mlp.down_proj",
-                         "model.layers.1.mlp.gate_proj",
-                         "model.layers.1.mlp.up_proj",
-                         "model.layers.1.mlp.down_proj"}),
+  EXPECT_EQ(errorOfList(
+                {"mlp"},
+                {"model.layers.0.mlp.gate_proj", "model.layers.0.mlp.up_proj",
+                 "model.layers.0.mlp.down_proj", "model.layers.1.mlp.gate_proj",
+                 "model.layers.1.mlp.up_proj", "model.layers.1.mlp.down_proj"}),
             "");
   // No part of a name is meant by a piece of it.
   EXPECT_EQ(errorOfList({"proj"}, {}), "");
 }
 
 TEST(ModulesToNotConvert, HeadOfMasterWeights) {
-  EXPECT_EQ(
-      errorAfter(Kind::BitNetOnline,
-                 [](json::Object &config, auto &) {
-                   (*config.getObject(
-                       "quantization_config"))["modules_to_not_convert"] =
-                       json::Array();
-                 }),
-      "");
+  EXPECT_EQ(errorAfter(Kind::BitNetOnline,
+                       [](json::Object &config, auto &) {
+                         (*config.getObject(
+                             "quantization_config"))["modules_to_not_convert"] =
+                             json::Array();
+                       }),
+            "");
 }

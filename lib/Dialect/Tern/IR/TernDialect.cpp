@@ -82,10 +82,9 @@ void KVCacheType::print(AsmPrinter &printer) const {
           << 'x' << getElement() << '>';
 }
 
-LogicalResult
-KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
-                    int64_t layers, int64_t heads, int64_t headDim,
-                    Type element) {
+LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  int64_t layers, int64_t heads,
+                                  int64_t headDim, Type element) {
   constexpr int64_t most = int64_t(1) << 16;
   if (layers <= 0 || heads <= 0 || headDim <= 0 || layers > most ||
       heads > most || headDim > most)
@@ -147,9 +146,9 @@ PackingAttr PackingAttr::get(MLIRContext *context,
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef, StringAttr, StringAttr, StringAttr,
-                                 StringAttr, ArrayAttr capabilities, int64_t vectorBits,
-                                 int64_t l1d, int64_t l2, int64_t bandwidth,
-                                 int64_t peak) {
+                                 StringAttr, ArrayAttr capabilities,
+                                 int64_t vectorBits, int64_t l1d, int64_t l2,
+                                 int64_t bandwidth, int64_t peak) {
   if (vectorBits <= 0 || vectorBits % 8 != 0)
     return emitError()
            << "(C1) expected vector_bits to be a positive multiple of 8, "
@@ -254,9 +253,8 @@ static void printList(AsmPrinter &printer, StringRef separator, StringRef key,
   if (list.empty())
     return;
   printer << separator << key << " = [";
-  llvm::interleaveComma(list, printer, [&](T attr) {
-    printer.printStrippedAttrOrType(attr);
-  });
+  llvm::interleaveComma(list, printer,
+                        [&](T attr) { printer.printStrippedAttrOrType(attr); });
   printer << ']';
 }
 

@@ -121,17 +121,15 @@ struct ComputeModel
 private:
   /// The same op on buffers. All compute ops list their outs last.
   static void createBufferForm(Operation *op, RewriterBase &rewriter,
-                               ArrayRef<Value> operands,
-                               ArrayRef<Value> outs) {
+                               ArrayRef<Value> operands, ArrayRef<Value> outs) {
     OperationState form(op->getLoc(), op->getName());
     form.addOperands(operands);
     form.addOperands(outs);
     NamedAttrList attributes(op->getAttrDictionary());
-    StringRef segments = OpTrait::AttrSizedOperandSegments<
-        void>::getOperandSegmentSizeAttr();
+    StringRef segments =
+        OpTrait::AttrSizedOperandSegments<void>::getOperandSegmentSizeAttr();
     if (auto sizes = attributes.get(segments)) {
-      SmallVector<int32_t> updated(
-          cast<DenseI32ArrayAttr>(sizes).asArrayRef());
+      SmallVector<int32_t> updated(cast<DenseI32ArrayAttr>(sizes).asArrayRef());
       updated.back() = outs.size();
       attributes.set(segments, rewriter.getDenseI32ArrayAttr(updated));
     }
@@ -180,9 +178,10 @@ struct LoadGlobalModel
   bool isWritable(Operation *, Value, const AnalysisState &) const {
     return false;
   }
-  FailureOr<BufferLikeType>
-  getBufferType(Operation *, Value value, const BufferizationOptions &,
-                const BufferizationState &, SmallVector<Value> &) const {
+  FailureOr<BufferLikeType> getBufferType(Operation *, Value value,
+                                          const BufferizationOptions &,
+                                          const BufferizationState &,
+                                          SmallVector<Value> &) const {
     return cast<BufferLikeType>(identityMemRef(value.getType()));
   }
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
@@ -220,9 +219,8 @@ struct LoadGlobalModel
             rewriter, loc, llvm::alignTo(rows.getNumElements(), 64));
         shift = arith::AddIOp::create(rewriter, loc, shift, bytes);
       }
-      views.push_back(memref::ViewOp::create(rewriter, loc,
-                                             identityMemRef(type), segment,
-                                             shift, ValueRange()));
+      views.push_back(memref::ViewOp::create(
+          rewriter, loc, identityMemRef(type), segment, shift, ValueRange()));
     }
     replaceOpWithBufferizedValues(rewriter, op, views);
     return success();

@@ -29,9 +29,8 @@ Value appendArgument(func::FuncOp func, Type type, StringRef role = {}) {
   if (!role.empty())
     attributes.set(role, UnitAttr::get(func.getContext()));
   unsigned index = func.getNumArguments();
-  (void)func.insertArgument(index, type,
-                            attributes.getDictionary(func.getContext()),
-                            func.getLoc());
+  (void)func.insertArgument(
+      index, type, attributes.getDictionary(func.getContext()), func.getLoc());
   return func.getArgument(index);
 }
 
@@ -69,8 +68,7 @@ LogicalResult rewriteSignature(func::FuncOp func) {
   func.setType(builder.getFunctionType(func.getArgumentTypes(), {}));
   func.removeResAttrsAttr();
 
-  Type bytes =
-      MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
+  Type bytes = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
   appendArgument(func, bytes, "tern.workspace");
   appendArgument(func, bytes, "tern.weights");
   appendArgument(func, EnvironmentType::get(func.getContext()));
@@ -124,7 +122,8 @@ struct Bufferize : ternac::tern::impl::TernBufferizePassBase<Bufferize> {
         bufferization::LayoutMapOption::IdentityLayoutMap);
     options.bufferAlignment = 64;
     bufferization::BufferizationState state;
-    if (failed(bufferization::runOneShotModuleBufferize(module, options, state)))
+    if (failed(
+            bufferization::runOneShotModuleBufferize(module, options, state)))
       return signalPassFailure();
 
     // Buffers that a loop hands from iteration to iteration unchanged are no

@@ -25,8 +25,8 @@ public:
 
   void expand() {
     auto cacheType = cast<KVCacheType>(layer.getCache().getType());
-    Value first = arith::ConstantIndexOp::create(builder, loc,
-                                                 layer.getFirstLayer());
+    Value first =
+        arith::ConstantIndexOp::create(builder, loc, layer.getFirstLayer());
     Value cacheLayer =
         arith::AddIOp::create(builder, loc, layer.getLayer(), first);
     Value rope = loadTable("rope");
@@ -38,10 +38,9 @@ public:
     Value v = project("v_proj", a);
     q = rotate(q, rope);
     k = rotate(k, rope);
-    auto append = KVAppendOp::create(builder, loc, cacheType, k, v,
-                                     layer.getCache(), cacheLayer,
-                                     layer.getPositions(),
-                                     layer.getSequences());
+    auto append = KVAppendOp::create(
+        builder, loc, cacheType, k, v, layer.getCache(), cacheLayer,
+        layer.getPositions(), layer.getSequences());
     Value cache = append.getNewCache();
     Value attention =
         AttentionOp::create(builder, loc, q.getType(), q, cache, cacheLayer,

@@ -32,7 +32,9 @@ using GroupKey = std::tuple<Block *, Value, Value>;
 std::string joinNames(MutableArrayRef<GlobalOp> globals) {
   std::string name = globals.front().getSymName().str();
   for (GlobalOp global : globals.drop_front())
-    name += "_" + global.getSymName().substr(global.getSymName().rfind('.') + 1).str();
+    name +=
+        "_" +
+        global.getSymName().substr(global.getSymName().rfind('.') + 1).str();
   return name;
 }
 
@@ -58,18 +60,17 @@ private:
   /// A global that stacks those that `loads` read along dimension `dim`, and a
   /// load of it.
   Value stack(OpBuilder &builder, Location loc,
-              MutableArrayRef<LoadGlobalOp> loads,
-              SymbolTable &symbols) {
-    SmallVector<GlobalOp> globals = llvm::map_to_vector(
-        loads, [&](LoadGlobalOp load) {
+              MutableArrayRef<LoadGlobalOp> loads, SymbolTable &symbols) {
+    SmallVector<GlobalOp> globals =
+        llvm::map_to_vector(loads, [&](LoadGlobalOp load) {
           return symbols.lookup<GlobalOp>(load.getGlobal());
         });
     GlobalOp first = globals.front();
     int64_t stacked = 0;
     SmallVector<SourceAttr> sources;
     for (auto [load, global] : llvm::zip_equal(loads, globals)) {
-      stacked += cast<RankedTensorType>(load.getResult(0).getType())
-                     .getDimSize(0);
+      stacked +=
+          cast<RankedTensorType>(load.getResult(0).getType()).getDimSize(0);
       llvm::append_range(sources, global.getStored().getSources());
     }
     bool perLayer = bool(loads.front().getLayer());
@@ -85,11 +86,10 @@ private:
                         stored.getSense(), stored.getTheta(), sources));
     symbols.insert(global);
     ArrayRef<int64_t> loadShape = ArrayRef(shape).drop_front(perLayer ? 1 : 0);
-    return LoadGlobalOp::create(
-               builder, loc,
-               TypeRange{
-                   RankedTensorType::get(loadShape, type.getElementType())},
-               global.getSymName(), loads.front().getLayer())
+    return LoadGlobalOp::create(builder, loc,
+                                TypeRange{RankedTensorType::get(
+                                    loadShape, type.getElementType())},
+                                global.getSymName(), loads.front().getLayer())
         .getResult(0);
   }
 

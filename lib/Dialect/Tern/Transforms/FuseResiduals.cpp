@@ -30,8 +30,8 @@ private:
   static void fuse(AddOp add) {
     if (add.getNumResults() == 0)
       return;
-    for (auto [term, other] :
-         {std::pair(add.getB(), add.getA()), std::pair(add.getA(), add.getB())}) {
+    for (auto [term, other] : {std::pair(add.getB(), add.getA()),
+                               std::pair(add.getA(), add.getB())}) {
       auto rescale = term.getDefiningOp<RescaleOp>();
       if (!rescale || rescale.getResidual() || !rescale->hasOneUse())
         continue;

@@ -44,9 +44,8 @@ private:
     packing::Layout layout = op.getPacking()->getLayout();
     int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
     int64_t cols = cast<ShapedType>(op.getWeight().getType()).getDimSize(1);
-    auto packedType =
-        RankedTensorType::get({layout.bytes(rows, cols)},
-                              IntegerType::get(&getContext(), 8));
+    auto packedType = RankedTensorType::get({layout.bytes(rows, cols)},
+                                            IntegerType::get(&getContext(), 8));
     if (failed(padInput(op, layout.paddedCols(cols))))
       return failure();
     OpBuilder builder(op);
@@ -65,10 +64,10 @@ private:
     if (failed(packGlobal(op, symbols.lookup<GlobalOp>(load.getGlobal()),
                           packedType)))
       return failure();
-    Value packed = LoadGlobalOp::create(builder, op.getLoc(),
-                                        TypeRange{packedType}, load.getGlobal(),
-                                        load.getLayer())
-                       .getResult(0);
+    Value packed =
+        LoadGlobalOp::create(builder, op.getLoc(), TypeRange{packedType},
+                             load.getGlobal(), load.getLayer())
+            .getResult(0);
     op.getWeightMutable().assign(packed);
     if (load.use_empty())
       load.erase();

@@ -178,9 +178,9 @@ private:
       }
       memref::AllocOp alloc = buffer.alloc;
       OpBuilder at(alloc);
-      Value view = memref::ViewOp::create(at, alloc.getLoc(), alloc.getType(),
-                                          workspace, shift,
-                                          alloc.getDynamicSizes());
+      Value view =
+          memref::ViewOp::create(at, alloc.getLoc(), alloc.getType(), workspace,
+                                 shift, alloc.getDynamicSizes());
       alloc.replaceAllUsesWith(view);
       alloc.erase();
     }

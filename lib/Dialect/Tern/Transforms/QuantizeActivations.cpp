@@ -39,7 +39,8 @@ private:
     auto acc = MatmulOp::create(
         builder, loc, RankedTensorType::get({n, m}, builder.getI32Type()),
         quantize.getResult(0), quantize.getResult(2), op.getWeight(),
-        /*outs=*/ValueRange(), /*packing=*/PackingAttr(), /*cols=*/IntegerAttr(),
+        /*outs=*/ValueRange(), /*packing=*/PackingAttr(),
+        /*cols=*/IntegerAttr(),
         /*config=*/LoweringConfigAttr());
     auto rescale = RescaleOp::create(
         builder, loc, TypeRange{op.getType()}, acc.getResult(0),
@@ -52,7 +53,8 @@ private:
   /// The quantisation of the rows that `op` reads, shared with an earlier
   /// bitlinear of the same block where there is one.
   QuantizeOp quantization(BitLinearOp op, OpBuilder &builder) {
-    QuantizeOp &known = quantizations[{op->getBlock(), op.getX(), op.getNorm()}];
+    QuantizeOp &known =
+        quantizations[{op->getBlock(), op.getX(), op.getNorm()}];
     if (known && known.getEpsAttr() == op.getEpsAttr())
       return known;
     auto x = cast<RankedTensorType>(op.getX().getType());

@@ -96,7 +96,8 @@ private:
     if (strategy == Strategy::Reference) {
       if (packing == "auto" || packing == packing::unpacked().name())
         return packing::unpacked();
-      op.emitError("strategy 'reference' reads the packing 'i8' only, but got '")
+      op.emitError(
+          "strategy 'reference' reads the packing 'i8' only, but got '")
           << packing << "'";
       return std::nullopt;
     }
@@ -105,8 +106,8 @@ private:
       packing::Layout base3 = packing::bestTileBase3(cols);
       int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
       bool smaller = base3.bytes(rows, cols) < twoBit.bytes(rows, cols);
-      bool fast = strategy == Strategy::Dot &&
-                  target.hasCapability("base3_unpack");
+      bool fast =
+          strategy == Strategy::Dot && target.hasCapability("base3_unpack");
       return smaller && fast ? base3 : twoBit;
     }
     // "base3" leaves the number of blocks to the shape.

@@ -1,0 +1,387 @@
+//===- ComputeOps.cpp - Verifiers and effects of ops with two forms -------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Dialect/Tern/IR/Tern.h"
+
+#include "VerifyDim.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+
+//===----------------------------------------------------------------------===//
+// What compute ops share
+//===----------------------------------------------------------------------===//
+
+OperandRange tern::getOuts(Operation *op) {
+  return TypeSwitch<Operation *, OperandRange>(op)
+      .Case<EmbeddingOp, GatherRowsOp, AddOp, RMSNormOp, RopeOp, AttentionOp,
+            GateOp, LinearOp, QuantizeOp, MatmulOp, RescaleOp>(
+          [](auto op) -> OperandRange { return op.getOuts(); })
+      .Default([](Operation *op) { return op->getOperands().take_front(0); });
+}
+
+ShapedType tern::getResultType(Operation *op, unsigned index) {
+  if (op->getNumResults() > index)
+    return cast<ShapedType>(op->getResult(index).getType());
+  return cast<ShapedType>(getOuts(op)[index].getType());
+}
+
+/// Rows are counted when the model runs; columns are known to the compiler.
+static LogicalResult verifyStaticColumns(Operation *op, Type type) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (shaped && shaped.hasRank() && shaped.getRank() == 2 &&
+      shaped.isDynamicDim(1))
+    return op->emitOpError("expected a static number of columns, but got ")
+           << type;
+  return success();
+}
+
+/// Checks that `op` is in one of the two forms with `count` results and that
+/// no form is mixed. The buffer form has `scratch` more memrefs.
+static LogicalResult verifyForms(Operation *op, unsigned count,
+                                 unsigned scratch = 0) {
+  unsigned outs = getOuts(op).size();
+  unsigned results = op->getNumResults();
+  if ((results != count || outs != 0) &&
+      (results != 0 || outs != count + scratch))
+    return op->emitOpError("expected ")
+           << count << " results, or none and " << count + scratch
+           << " memrefs after 'into', but got " << results << " and " << outs;
+  SmallVector<Type> types(op->getOperandTypes());
+  llvm::append_range(types, op->getResultTypes());
+  for (Type type : types)
+    if (failed(verifyStaticColumns(op, type)))
+      return failure();
+  for (Value operand : op->getOperands()) {
+    if (outs == 0 && isa<BaseMemRefType>(operand.getType()))
+      return op->emitOpError("expected tensors in the value form, but got ")
+             << operand.getType();
+    if (outs != 0 && isa<TensorType>(operand.getType()))
+      return op->emitOpError("expected memrefs in the buffer form, but got ")
+             << operand.getType();
+  }
+  return success();
+}
+
+/// Checks the shape and element type of result `index`.
+static LogicalResult verifyResult(Operation *op, StringRef constraint,
+                                  unsigned index, ArrayRef<int64_t> shape,
+                                  Type element) {
+  ShapedType type = getResultType(op, index);
+  if (!type.hasRank() || type.getRank() != int64_t(shape.size()) ||
+      type.getElementType() != element ||
+      failed(verifyCompatibleShape(type.getShape(), shape)))
+    return op->emitOpError("(")
+           << constraint << ") expected result " << index << " to be "
+           << RankedTensorType::get(shape, element)
+           << " or its memref, but got " << type;
+  return success();
+}
+
+static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
+
+static LogicalResult verifySegments(Operation *op, ArrayRef<int64_t> segments,
+                                    Value scale, int64_t rows) {
+  int64_t sum = 0;
+  for (int64_t segment : segments) {
+    if (segment <= 0 || (rows >= 0 && segment > rows - sum))
+      return op->emitOpError("(C2) expected positive segments whose sum is ")
+             << rows << ", but got " << segments;
+    sum += segment;
+  }
+  if (failed(verifyDim(op, "C2", "the number of scales", dim(scale, 0),
+                       segments.size())))
+    return failure();
+  return verifyDim(op, "C2", "the sum of segments", sum, rows);
+}
+
+/// The optional fused norm of bitlinear and quantize.
+static LogicalResult verifyNorm(Operation *op, StringRef constraint, Value norm,
+                                bool hasEps, int64_t cols) {
+  if (bool(norm) != hasEps)
+    return op->emitOpError("(")
+           << constraint << ") expected 'eps' exactly with 'norm'";
+  if (!norm)
+    return success();
+  return verifyDim(op, constraint, "elements of norm", dim(norm, 0), cols);
+}
+
+/// Effects of a compute op: none as a value, reads and writes as a buffer.
+static void
+getComputeEffects(Operation *op,
+                  SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  OperandRange outs = getOuts(op);
+  if (outs.empty())
+    return;
+  unsigned firstOut = outs.getBeginOperandIndex();
+  for (OpOperand &operand : op->getOpOperands()) {
+    unsigned index = operand.getOperandNumber();
+    if (index >= firstOut && index < firstOut + outs.size())
+      effects.emplace_back(MemoryEffects::Write::get(), &operand,
+                           SideEffects::DefaultResource::get());
+    else if (isa<BaseMemRefType, KVCacheType>(operand.get().getType()))
+      effects.emplace_back(MemoryEffects::Read::get(), &operand,
+                           SideEffects::DefaultResource::get());
+  }
+}
+
+#define TERNAC_COMPUTE_EFFECTS(OpTy)                                           \
+  void OpTy::getEffects(                                                       \
+      SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {               \
+    getComputeEffects(*this, effects);                                         \
+  }
+TERNAC_COMPUTE_EFFECTS(EmbeddingOp)
+TERNAC_COMPUTE_EFFECTS(GatherRowsOp)
+TERNAC_COMPUTE_EFFECTS(AddOp)
+TERNAC_COMPUTE_EFFECTS(RMSNormOp)
+TERNAC_COMPUTE_EFFECTS(RopeOp)
+TERNAC_COMPUTE_EFFECTS(AttentionOp)
+TERNAC_COMPUTE_EFFECTS(GateOp)
+TERNAC_COMPUTE_EFFECTS(LinearOp)
+TERNAC_COMPUTE_EFFECTS(QuantizeOp)
+TERNAC_COMPUTE_EFFECTS(MatmulOp)
+TERNAC_COMPUTE_EFFECTS(RescaleOp)
+#undef TERNAC_COMPUTE_EFFECTS
+
+//===----------------------------------------------------------------------===//
+// Verifiers of compute ops
+//===----------------------------------------------------------------------===//
+
+LogicalResult BitLinearOp::verify() {
+  int64_t n = dim(getX(), 0), k = dim(getX(), 1), m = dim(getWeight(), 0);
+  if (!getWeight().getType().hasStaticShape())
+    return emitOpError("(C1) expected a static shape of the weight, but got ")
+           << getWeight().getType();
+  for (Type type : {Type(getX().getType()), Type(getType())})
+    if (failed(verifyStaticColumns(*this, type)))
+      return failure();
+  if (failed(verifyDim(*this, "C1", "columns of the weight",
+                       dim(getWeight(), 1), k)) ||
+      failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))) ||
+      failed(verifySegments(*this, getSegments(), getScale(), m)))
+    return failure();
+  return verifyNorm(*this, "C3", getNorm(), getEps().has_value(), k);
+}
+
+LogicalResult EmbeddingOp::verify() {
+  if (failed(verifyForms(*this, 1)))
+    return failure();
+  return verifyResult(*this, "C1", 0, {dim(getTokens(), 0), dim(getTable(), 1)},
+                      f32(*this));
+}
+
+LogicalResult GatherRowsOp::verify() {
+  if (failed(verifyForms(*this, 1)))
+    return failure();
+  return verifyResult(*this, "C1", 0, {dim(getRows(), 0), dim(getX(), 1)},
+                      f32(*this));
+}
+
+LogicalResult AddOp::verify() {
+  if (failed(verifyForms(*this, 1)) ||
+      failed(verifyDim(*this, "C1", "rows of b", dim(getB(), 0),
+                       dim(getA(), 0))) ||
+      failed(verifyDim(*this, "C1", "columns of b", dim(getB(), 1),
+                       dim(getA(), 1))))
+    return failure();
+  return verifyResult(*this, "C1", 0, {dim(getA(), 0), dim(getA(), 1)},
+                      f32(*this));
+}
+
+LogicalResult RMSNormOp::verify() {
+  int64_t n = dim(getX(), 0), h = dim(getX(), 1);
+  if (failed(verifyForms(*this, 1)) ||
+      failed(verifyDim(*this, "C1", "elements of the weight",
+                       dim(getWeight(), 0), h)))
+    return failure();
+  return verifyResult(*this, "C1", 0, {n, h}, f32(*this));
+}
+
+LogicalResult RopeOp::verify() {
+  int64_t n = dim(getX(), 0), cols = dim(getX(), 1), d = dim(getTable(), 1);
+  if (failed(verifyForms(*this, 1)) ||
+      failed(verifyResult(*this, "C1", 0, {n, cols}, f32(*this))))
+    return failure();
+  if (ShapedType::isDynamic(d) || ShapedType::isDynamic(cols) || d == 0 ||
+      d % 2 != 0 || cols % d != 0)
+    return emitOpError("(C2) expected an even head size that divides ")
+           << cols << " columns, but got " << d;
+  return success();
+}
+
+LogicalResult KVAppendOp::verify() {
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t cols = cache.getHeads() * cache.getHeadDim();
+  if (failed(verifyDim(*this, "C1", "columns of k", dim(getK(), 1), cols)) ||
+      failed(verifyDim(*this, "C1", "columns of v", dim(getV(), 1), cols)) ||
+      failed(verifyDim(*this, "C1", "rows of v", dim(getV(), 0),
+                       dim(getK(), 0))) ||
+      failed(verifyDim(*this, "C1", "the number of positions",
+                       dim(getPositions(), 0), dim(getK(), 0))) ||
+      failed(verifyDim(*this, "C1", "the number of sequences",
+                       dim(getSequences(), 0), dim(getK(), 0))))
+    return failure();
+  bool value = isa<TensorType>(getK().getType());
+  if (value != (getNumResults() == 1) ||
+      (value && getNewCache().getType() != cache))
+    return emitOpError("(C2) expected a result of type ")
+           << cache << " exactly in the value form";
+  for (Value operand : getOperands())
+    if (isa<ShapedType>(operand.getType()) &&
+        isa<TensorType>(operand.getType()) != value)
+      return emitOpError("(C2) expected only ")
+             << (value ? "tensors" : "memrefs") << " in the "
+             << (value ? "value" : "buffer") << " form, but got "
+             << operand.getType();
+  return success();
+}
+
+void KVAppendOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  if (getNumResults() != 0)
+    return;
+  for (OpOperand &operand : (*this)->getOpOperands())
+    if (isa<BaseMemRefType>(operand.get().getType()))
+      effects.emplace_back(MemoryEffects::Read::get(), &operand,
+                           SideEffects::DefaultResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), &getCacheMutable(),
+                       SideEffects::DefaultResource::get());
+}
+
+LogicalResult AttentionOp::verify() {
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t n = dim(getQ(), 0), cols = dim(getQ(), 1);
+  if (failed(verifyForms(*this, 1, /*scratch=*/1)) ||
+      failed(verifyResult(*this, "C1", 0, {n, cols}, f32(*this))))
+    return failure();
+  int64_t unit = cache.getHeads() * cache.getHeadDim();
+  if (ShapedType::isDynamic(cols) || cols == 0 || cols % unit != 0)
+    return emitOpError("(C1) expected columns of q to be a multiple of ")
+           << unit << ", but got " << cols;
+  if (getOuts().empty())
+    return success();
+  return verifyResult(*this, "C1", 1, {n, cols / cache.getHeadDim() * 64},
+                      f32(*this));
+}
+
+LogicalResult GateOp::verify() {
+  int64_t n = dim(getGate(), 0), cols = dim(getGate(), 1);
+  if (failed(verifyForms(*this, 1)) ||
+      failed(verifyDim(*this, "C1", "rows of up", dim(getUp(), 0), n)) ||
+      failed(verifyDim(*this, "C1", "columns of up", dim(getUp(), 1), cols)))
+    return failure();
+  return verifyResult(*this, "C1", 0, {n, cols}, f32(*this));
+}
+
+LogicalResult LinearOp::verify() {
+  int64_t n = dim(getX(), 0), k = dim(getX(), 1), m = dim(getWeight(), 0);
+  if (failed(verifyForms(*this, 1)) ||
+      failed(verifyDim(*this, "C1", "columns of the weight",
+                       dim(getWeight(), 1), k)) ||
+      failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))))
+    return failure();
+  bool i8 =
+      cast<ShapedType>(getWeight().getType()).getElementType().isInteger();
+  if (i8 != bool(getRowScale()))
+    return emitOpError("(C2) expected row scales exactly with an i8 weight");
+  if (getRowScale())
+    return verifyDim(*this, "C2", "the number of row scales",
+                     dim(getRowScale(), 0), m);
+  return success();
+}
+
+LogicalResult QuantizeOp::verify() {
+  int64_t n = dim(getX(), 0), k = dim(getX(), 1);
+  if (failed(verifyForms(*this, 3)))
+    return failure();
+  ShapedType quantized = getResultType(*this, 0);
+  int64_t padded =
+      quantized.getRank() == 2 ? quantized.getDimSize(1) : ShapedType::kDynamic;
+  if (failed(verifyResult(*this, "C1", 0, {n, padded},
+                          IntegerType::get(getContext(), 8))) ||
+      failed(verifyResult(*this, "C1", 1, {n}, f32(*this))) ||
+      failed(verifyResult(*this, "C1", 2, {n},
+                          IntegerType::get(getContext(), 32))))
+    return failure();
+  if (padded < k)
+    return emitOpError("(C1) expected at least ")
+           << k << " columns, but got " << padded;
+  return verifyNorm(*this, "C2", getNorm(), getEps().has_value(), k);
+}
+
+int64_t MatmulOp::getMatrixRows() {
+  return getResultType(*this, 0).getDimSize(1);
+}
+
+int64_t MatmulOp::getMatrixCols() {
+  return getCols() ? int64_t(*getCols()) : dim(getWeight(), 1);
+}
+
+LogicalResult MatmulOp::verify() {
+  int64_t n = dim(getQ(), 0);
+  auto weight = cast<ShapedType>(getWeight().getType());
+  Type i32 = IntegerType::get(getContext(), 32);
+  if (failed(verifyForms(*this, 1)))
+    return failure();
+  bool packed = weight.getRank() == 1;
+  StringRef constraint = packed ? "C2" : "C1";
+  if (packed && (!getPacking() || !getCols() || !getConfig()))
+    return emitOpError("(C2) expected 'packing', 'cols' and 'config' with a "
+                       "packed weight");
+  if (!packed && getCols())
+    return emitOpError("(C1) expected no 'cols' with a weight of trits");
+  if (!packed && !weight.hasStaticShape())
+    return emitOpError("(C1) expected a static shape of the weight, but got ")
+           << weight;
+  if (packed && getMatrixCols() < 0)
+    return emitOpError("(C2) expected 'cols' from 0, but got ")
+           << getMatrixCols();
+  if (packed) {
+    ShapedType result = getResultType(*this, 0);
+    if (result.getRank() != 2 || ShapedType::isDynamic(result.getDimSize(1)))
+      return emitOpError("(C2) expected static columns of the result, but got ")
+             << result;
+    packing::Layout layout = getPacking()->getLayout();
+    int64_t padded = layout.paddedCols(getMatrixCols());
+    if (dim(getQ(), 1) < padded)
+      return emitOpError("(C2) expected at least ")
+             << padded << " columns of q, but got " << dim(getQ(), 1);
+    if (failed(verifyDim(*this, "C2", "the number of bytes",
+                         weight.getDimSize(0),
+                         layout.bytes(getMatrixRows(), getMatrixCols()))))
+      return failure();
+  } else if (dim(getQ(), 1) < weight.getDimSize(1)) {
+    return emitOpError("(C1) expected at least ")
+           << weight.getDimSize(1) << " columns of q, but got "
+           << dim(getQ(), 1);
+  }
+  if (getMatrixCols() > (int64_t(1) << 23))
+    return emitOpError("(C3) expected at most 2^23 columns, but got ")
+           << getMatrixCols();
+  if (failed(verifyDim(*this, "C4", "elements of sum", dim(getSum(), 0), n)))
+    return failure();
+  int64_t m = packed ? getMatrixRows() : weight.getDimSize(0);
+  return verifyResult(*this, constraint, 0, {n, m}, i32);
+}
+
+LogicalResult RescaleOp::verify() {
+  int64_t n = dim(getAcc(), 0), m = dim(getAcc(), 1);
+  if (failed(verifyForms(*this, 1)) ||
+      failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))) ||
+      failed(verifyDim(*this, "C1", "elements of step", dim(getStep(), 0), n)))
+    return failure();
+  if (getResidual() && (failed(verifyDim(*this, "C1", "rows of the residual",
+                                         dim(getResidual(), 0), n)) ||
+                        failed(verifyDim(*this, "C1", "columns of the residual",
+                                         dim(getResidual(), 1), m))))
+    return failure();
+  return verifySegments(*this, getSegments(), getScale(), m);
+}
