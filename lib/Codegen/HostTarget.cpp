@@ -1,5 +1,4 @@
-//===- HostTarget.cpp - What targets that run on the host's kind of CPU share
-//-===//
+//===- HostTarget.cpp - What CPU targets share ----------------------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Precompiled.h - Headers that every MLIR source shares --*- C++ -*--===//
+//===- Precompiled.h - Headers that every MLIR source shares ----*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

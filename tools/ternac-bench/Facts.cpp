@@ -1,4 +1,4 @@
-//===- Facts.cpp - Numbers from a model's facts -------------------------===//
+//===- Facts.cpp - Numbers from a model's facts ---------------------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- ternac-reduce.cpp - mlir-reduce over the project's dialects and passes
-//-===//
+//===- ternac-reduce.cpp - mlir-reduce over our dialects and passes -------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

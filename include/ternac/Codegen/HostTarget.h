@@ -1,5 +1,4 @@
-//===- HostTarget.h - What targets that run on the host's kind of CPU share --*-
-//C++ -*--===//
+//===- HostTarget.h - What CPU targets share --------------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- LLVMEmitter.h - From the LLVM dialect to bytes --------*- C++ -*--===//
+//===- LLVMEmitter.h - From the LLVM dialect to bytes -----------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

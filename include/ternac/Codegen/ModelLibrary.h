@@ -1,5 +1,4 @@
-//===- ModelLibrary.h - Links a model library and fills in its weights --*- C++
-//-*--===//
+//===- ModelLibrary.h - Links a model library -------------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

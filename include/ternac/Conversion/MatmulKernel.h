@@ -1,4 +1,4 @@
-//===- MatmulKernel.h - Functions for ternary matmuls --------*- C++ -*--===//
+//===- MatmulKernel.h - Functions for ternary matmuls -----------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

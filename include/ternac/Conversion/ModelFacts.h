@@ -1,4 +1,4 @@
-//===- ModelFacts.h - The facts of a model, from its module --*- C++ -*--===//
+//===- ModelFacts.h - The facts of a model, from its module -----*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

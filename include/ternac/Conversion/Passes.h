@@ -1,4 +1,4 @@
-//===- Passes.h - Passes out of the tern dialect -------------*- C++ -*--===//
+//===- Passes.h - Passes out of the tern dialect ----------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- TernToVector.h - What a target's own lowering shares with the generic one
-//--*- C++ -*--===//
+//===- TernToVector.h - What targets share with the lowering ----*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

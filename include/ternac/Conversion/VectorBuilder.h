@@ -1,5 +1,4 @@
-//===- VectorBuilder.h - Loops and arithmetic over vectors of rows --*- C++
-//-*--===//
+//===- VectorBuilder.h - Loops and arithmetic on vectors --------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- Compiler.h - From a model on disk to the output asked for --*- C++
-//-*--===//
+//===- Compiler.h - From a model to the output asked for --------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- BuildModule.h - A checkpoint as a tern module ---------*- C++ -*--===//
+//===- BuildModule.h - A checkpoint as a tern module ------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

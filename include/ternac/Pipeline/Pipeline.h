@@ -1,4 +1,4 @@
-//===- Pipeline.h - Pipelines between phases -----------------*- C++ -*--===//
+//===- Pipeline.h - Pipelines between phases --------------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

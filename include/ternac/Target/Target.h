@@ -1,4 +1,4 @@
-//===- Target.h - The interface of a hardware target ---------*- C++ -*--===//
+//===- Target.h - The interface of a hardware target ------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

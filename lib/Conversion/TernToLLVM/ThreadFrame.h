@@ -1,5 +1,4 @@
-//===- ThreadFrame.h - What a running thread knows of its call --*- C++
-//-*--===//
+//===- ThreadFrame.h - What a thread knows of its call ----------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

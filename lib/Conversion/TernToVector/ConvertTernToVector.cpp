@@ -1,5 +1,4 @@
-//===- ConvertTernToVector.cpp - Lowers tern ops on buffers to vector loops
-//-===//
+//===- ConvertTernToVector.cpp - Lowers ops on buffers to vector loops ----===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

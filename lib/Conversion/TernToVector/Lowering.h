@@ -1,4 +1,4 @@
-//===- Lowering.h - Lowerings of tern ops on buffers, by kind --*- C++ -*--===//
+//===- Lowering.h - Lowerings of tern ops on buffers, by kind ---*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- X86Features.h - What x86 feature bits mean for the compiler --*- C++
-//-*--===//
+//===- X86Features.h - What x86 feature bits mean ---------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

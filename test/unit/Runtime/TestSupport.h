@@ -1,5 +1,4 @@
-//===- TestSupport.h - Shared by the tests of the runtime --------*- C++
-//-*-===//
+//===- TestSupport.h - Shared by the tests of the runtime -------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- VerifyDim.h - Checks of dimensions in the verifiers of ops --*- C++
-//-*--===//
+//===- VerifyDim.h - Checks of dimensions in verifiers ----------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Tern.h - The tern dialect -----------------------------*- C++ -*--===//
+//===- Tern.h - The tern dialect --------------------------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
