@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The targets under test and what each claims: a new target is one line of TARGETS."""
 
-import functools
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
+
+from host import host_features  # noqa: E402
 
 PACKINGS = ("row2", "tile2", "base3")
 _LEVEL2 = ("ssse3", "sse4_2")
@@ -26,16 +30,6 @@ class Target:
         """Why this host cannot run the target's code, or None."""
         missing = [feature for feature in self.needs if feature not in host_features()]
         return f"{self.name}: this host lacks {', '.join(missing)}" if missing else None
-
-
-@functools.cache
-def host_features():
-    """The processor's features; empty where the system does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
 
 
 ADD_SUB = {"add_sub": PACKINGS}

@@ -5,17 +5,21 @@
 The tools are those in the folder that the environment variable TERNAC_BIN names, by default build/bin of the source tree.
 """
 
-import functools
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test" / "python"))
+
+from host import host_features  # noqa: E402
+
 BIN = os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin")
 EXAMPLE = ROOT / "examples" / "tiny-bitnet"
 
@@ -84,16 +88,6 @@ def errors(actual, expected):
     """The two measures of the tolerance table."""
     difference, deviation = numpy.abs(actual - expected), expected.std()
     return difference.max() / deviation, difference.mean() / deviation
-
-
-@functools.cache
-def host_features():
-    """The processor's features as Linux names them; empty where it does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
 
 
 # One telling feature of each level of the x86-64 architecture.
