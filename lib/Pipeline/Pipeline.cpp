@@ -47,17 +47,20 @@ void ternac::buildPhasePipeline(OpPassManager &pm, Phase phase,
     pm.addPass(tern::createTernExpandDecoderLayersPass());
     addCleanUp(pm);
     pm.addPass(tern::createTernFuseProjectionsPass());
+    pm.addPass(tern::createTernFuseRopesPass());
     pm.addPass(tern::createTernFuseNormsPass());
     addCleanUp(pm);
     break;
   case Phase::Quantized:
     pm.addPass(tern::createTernQuantizeActivationsPass());
     pm.addPass(tern::createTernFuseResidualsPass());
+    pm.addPass(tern::createTernFuseGatesPass());
     addCleanUp(pm);
     break;
   case Phase::Packed:
     target.buildConfigurePipeline(pm, choice);
     pm.addPass(tern::createTernPackWeightsPass());
+    pm.addPass(tern::createTernFuseRescalesPass());
     addCleanUp(pm);
     break;
   case Phase::Bufferized:

@@ -21,6 +21,9 @@ def module():
         for name, more, op, types in (
             ("plain", "", "", x),
             ("norm", f", %g: {g}", f"norm %g {{eps = {EPS} : f32}}", f"{x}, {g}"),
+            ("relu2", f", %u: {x}", "gated <relu2> %u", f"{x}, {x}"),
+            ("relu2_norm", f", %u: {x}, %g: {g}", f"gated <relu2> %u norm %g {{eps = {EPS} : f32}}", f"{x}, {x}, {g}"),
+            ("silu", f", %u: {x}", "gated <silu> %u", f"{x}, {x}"),
         ):
             functions.append(
                 f"""func.func @{name}_{k}_{p}(%x: {x}{more}) -> {results} {{
@@ -60,17 +63,42 @@ def inputs(n, k):
     yield "zero rows", mixed
 
 
+def check_exact(cases, function, place, x, arguments, p):
+    """The integers of the formula in f32, bit for bit."""
+    with np.errstate(over="ignore"):
+        largest = np.maximum(np.abs(x).max(axis=1), np.float32(1e-5))
+    q = np.clip(np.rint(x * (np.float32(127) / largest)[:, None]), -128, 127).astype(np.int8)
+    expected = [Exact(pad(q, p)), Exact(largest / np.float32(127)), Exact(q.sum(axis=1, dtype=np.int32))]
+    cases.run(place, function, arguments, outputs(len(x), p), expected)
+
+
+def check_close(cases, function, place, wide, arguments, p):
+    """The integers of the formula in f64, but where rounding errors of f32 may decide."""
+    largest = np.maximum(np.abs(wide).max(axis=1), float(np.float32(1e-5)))
+    scaled = wide * (127 / largest)[:, None]
+    q = np.clip(np.rint(scaled), -128, 127).astype(np.int8)
+    tie = np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < 127 * TOLERANCES["quantize"]
+    step = largest / 127
+    expected = [Rounded(pad(q, p), pad(tie, p)), Close(step, TOLERANCES["quantize"], step), Anything()]
+    actual, _, total = cases.run(place, function, arguments, outputs(len(wide), p), expected)
+    same = np.array_equal(total, actual.sum(axis=1, dtype=np.int32))
+    cases.judge(f"{function} {place}", "" if same else "sum is not that of the integers")
+
+
+def normalised(x, weight, label):
+    wide = x.astype(np.float64)
+    inverse = 1 / np.sqrt((wide**2).mean(axis=1, keepdims=True) + float(np.float32(EPS)))
+    normal = wide * inverse * weight
+    return normal * 0 if label == "large" else normal  # its squares leave f32
+
+
 @builds
 def test_quantize(build):
     with Cases(build, "quantize") as cases:
         for k, p in SIZES:
             for n in ROWS:
                 for label, x in inputs(n, k):
-                    largest = np.maximum(np.abs(x).max(axis=1), np.float32(1e-5))
-                    scaled = x * (np.float32(127) / largest)[:, None]
-                    q = np.clip(np.rint(scaled), -128, 127).astype(np.int8)
-                    expected = [Exact(pad(q, p)), Exact(largest / np.float32(127)), Exact(q.sum(axis=1, dtype=np.int32))]
-                    cases.run(f"n={n} {label}", f"plain_{k}_{p}", [x], outputs(n, p), expected)
+                    check_exact(cases, f"plain_{k}_{p}", f"n={n} {label}", x, [x], p)
 
 
 @builds
@@ -80,18 +108,24 @@ def test_quantize_with_norm(build):
             weight = np.random.default_rng(k).standard_normal(k).astype(np.float32)
             for n in ROWS:
                 for label, x in inputs(n, k):
-                    wide = x.astype(np.float64)
-                    inverse = 1 / np.sqrt((wide**2).mean(axis=1, keepdims=True) + float(np.float32(EPS)))
-                    normal = wide * inverse * weight
+                    check_close(cases, f"norm_{k}_{p}", f"n={n} {label}", normalised(x, weight, label), [x, weight], p)
+
+
+@builds
+def test_quantize_gated(build):
+    with Cases(build, "quantize") as cases:
+        for k, p in SIZES:
+            generator = np.random.default_rng(k)
+            weight = generator.standard_normal(k).astype(np.float32)
+            for n in ROWS:
+                for label, gate in inputs(n, k):
                     if label == "large":
-                        normal = normal * 0  # its squares leave f32
-                    largest = np.maximum(np.abs(normal).max(axis=1), float(np.float32(1e-5)))
-                    scaled = normal * (127 / largest)[:, None]
-                    q = np.clip(np.rint(scaled), -128, 127).astype(np.int8)
-                    tie = np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < 127 * TOLERANCES["quantize"]
-                    step = largest / 127
-                    expected = [Rounded(pad(q, p), pad(tie, p)), Close(step, TOLERANCES["quantize"], step), Anything()]
-                    function, place = f"norm_{k}_{p}", f"n={n} {label}"
-                    actual, _, total = cases.run(place, function, [x, weight], outputs(n, p), expected)
-                    same = np.array_equal(total, actual.sum(axis=1, dtype=np.int32))
-                    cases.judge(f"{function} {place}", "" if same else "sum is not that of the integers")
+                        continue  # the square of a gate leaves f32
+                    up = generator.standard_normal((n, k)).astype(np.float32)
+                    place, positive = f"n={n} {label}", np.maximum(gate, np.float32(0))
+                    relu2 = positive * positive * up
+                    check_exact(cases, f"relu2_{k}_{p}", place, relu2, [gate, up], p)
+                    check_close(cases, f"relu2_norm_{k}_{p}", place, normalised(relu2, weight, label), [gate, up, weight], p)
+                    wide = gate.astype(np.float64)
+                    silu = wide / (1 + np.exp(-np.maximum(wide, -700))) * up
+                    check_close(cases, f"silu_{k}_{p}", place, silu, [gate, up], p)

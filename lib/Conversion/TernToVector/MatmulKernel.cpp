@@ -18,7 +18,7 @@ using namespace ternac::tern;
 namespace {
 
 /// How far ahead of their use weights are fetched.
-constexpr int64_t kPrefetchBytes = 2048;
+constexpr int64_t kPrefetchBytes = 4096;
 
 /// Tiles of a superblock at most.
 constexpr int64_t kMaxBlocks = 16;
@@ -56,6 +56,20 @@ std::string kernelName(StringRef strategy, const Shape &shape) {
   return name;
 }
 
+/// What becomes of the sums: "i32", or "f32" after a rescale.
+std::string storedForm(MatmulOp op) {
+  if (!op.getStep())
+    return "i32";
+  std::string form = "f32";
+  ArrayRef<int64_t> segments = *op.getSegments();
+  if (segments.size() > 1)
+    for (int64_t segment : segments)
+      form += "_" + std::to_string(segment);
+  if (op.getResidual())
+    form += "_plus";
+  return form;
+}
+
 MemRefType flat(Type element) {
   return MemRefType::get({ShapedType::kDynamic}, element);
 }
@@ -66,24 +80,60 @@ Value flatten(VectorBuilder &v, Value memref) {
   return memref::CollapseShapeOp::create(v.b, memref, all);
 }
 
-/// The kernel of `name`: (q, sum, weights, out, n, begin, end), where q and out
-/// are flat and rows begin..end of the matrix are computed for n tokens. Its
-/// body, if it is new, is written by `body`.
-func::FuncOp getKernel(MatmulOp op, StringRef name,
+/// f32 rows of the matrix `memref`, wherever they lie.
+MemRefType stridedRows(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  int64_t dynamic = ShapedType::kDynamic;
+  auto layout =
+      StridedLayoutAttr::get(memref.getContext(), dynamic, {dynamic, 1});
+  return MemRefType::get({dynamic, type.getDimSize(1)}, type.getElementType(),
+                         layout);
+}
+
+/// What a kernel takes.
+struct KernelArguments {
+  static constexpr unsigned kQ = 0, kSum = 1, kWeights = 2, kOut = 3, kN = 4,
+                            kBegin = 5, kEnd = 6, kStep = 7, kScale = 8,
+                            kResidual = 9;
+};
+
+/// The attribute of a kernel that has its stored form.
+constexpr StringLiteral kStoredAttr = "tern.stored_form";
+
+/// The kernel of `name`: (q, sum, weights, out, n, begin, end), where q is flat
+/// and rows begin..end of the matrix are computed for n tokens. Without a
+/// rescale out is flat, too; with one, step, scale and the residual, if there
+/// is one, follow. The body, if the kernel is new, is written by `body`. Where
+/// one shape is stored in several forms, all but the first have it in the name.
+func::FuncOp getKernel(MatmulOp op, std::string name,
                        function_ref<void(VectorBuilder &, func::FuncOp)> body,
                        VectorBuilder &caller) {
   auto module = op->getParentOfType<ModuleOp>();
-  if (auto known = module.lookupSymbol<func::FuncOp>(name))
-    return known;
+  StringAttr form = caller.b.getStringAttr(storedForm(op));
+  if (auto first = module.lookupSymbol<func::FuncOp>(name)) {
+    if (first->getAttr(kStoredAttr) == form)
+      return first;
+    name += "_" + form.str();
+    if (auto known = module.lookupSymbol<func::FuncOp>(name))
+      return known;
+  }
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type i8 = builder.getI8Type(), i32 = builder.getI32Type(),
        index = builder.getIndexType();
-  auto type =
-      builder.getFunctionType({flat(i8), flat(i32), op.getWeight().getType(),
-                               flat(i32), index, index, index},
-                              {});
+  Value out = op.getOuts().front();
+  SmallVector<Type> types = {flat(i8),  flat(i32), op.getWeight().getType(),
+                             flat(i32), index,     index,
+                             index};
+  if (op.getStep()) {
+    types[KernelArguments::kOut] = stridedRows(out);
+    types.append({op.getStep().getType(), op.getScale().getType()});
+  }
+  if (op.getResidual())
+    types.push_back(stridedRows(op.getResidual()));
+  auto type = builder.getFunctionType(types, {});
   auto kernel = func::FuncOp::create(builder, op.getLoc(), name, type);
   kernel.setPrivate();
+  kernel->setAttr(kStoredAttr, form);
   // A kernel is something to find in the code and in a profile.
   kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
   ImplicitLocOpBuilder b(op.getLoc(), builder);
@@ -94,9 +144,14 @@ func::FuncOp getKernel(MatmulOp op, StringRef name,
   return kernel;
 }
 
-/// Kernels take q and the result flat.
+/// Kernels take q, integer results and scales flat.
 LogicalResult verifyContiguous(MatmulOp op) {
-  for (Value matrix : {op.getQ(), op.getOuts().front()})
+  SmallVector<Value> flat = {op.getQ()};
+  if (op.getStep())
+    flat.append({op.getStep(), op.getScale()});
+  else
+    flat.push_back(op.getOuts().front());
+  for (Value matrix : flat)
     if (!cast<MemRefType>(matrix.getType()).getLayout().isIdentity())
       return op.emitOpError("expected contiguous rows, but got ")
              << matrix.getType();
@@ -109,22 +164,34 @@ void callKernel(MatmulOp op, VectorBuilder &v, func::FuncOp kernel,
   Value n = memref::DimOp::create(v.b, out, 0);
   auto range = ThreadRangeOp::create(v.b, v.environment,
                                      v.index(op.getMatrixRows()), step);
-  func::CallOp::create(v.b, kernel,
-                       ValueRange{flatten(v, op.getQ()), op.getSum(),
-                                  op.getWeight(), flatten(v, out), n,
-                                  range.getBegin(), range.getEnd()});
+  auto asRows = [&](Value matrix) -> Value {
+    return memref::CastOp::create(v.b, stridedRows(matrix), matrix);
+  };
+  SmallVector<Value> arguments = {
+      flatten(v, op.getQ()), op.getSum(),   op.getWeight(), Value(), n,
+      range.getBegin(),      range.getEnd()};
+  arguments[KernelArguments::kOut] =
+      op.getStep() ? asRows(out) : flatten(v, out);
+  if (op.getStep())
+    arguments.append({op.getStep(), op.getScale()});
+  if (op.getResidual())
+    arguments.push_back(asRows(op.getResidual()));
+  func::CallOp::create(v.b, kernel, arguments);
 }
 
 /// Writes the loops of one kernel.
 class KernelWriter {
 public:
-  KernelWriter(VectorBuilder &v, func::FuncOp kernel, const Shape &shape,
-               const BlockStrategy &strategy)
-      : v(v), shape(shape), layout(shape.layout), strategy(strategy),
-        q(kernel.getArgument(0)), sum(kernel.getArgument(1)),
-        weights(kernel.getArgument(2)), out(kernel.getArgument(3)),
-        tokens(kernel.getArgument(4)), begin(kernel.getArgument(5)),
-        end(kernel.getArgument(6)) {}
+  KernelWriter(VectorBuilder &v, MatmulOp op, func::FuncOp kernel,
+               const Shape &shape, const BlockStrategy &strategy)
+      : v(v), op(op), kernel(kernel), shape(shape), layout(shape.layout),
+        strategy(strategy), q(kernel.getArgument(KernelArguments::kQ)),
+        sum(kernel.getArgument(KernelArguments::kSum)),
+        weights(kernel.getArgument(KernelArguments::kWeights)),
+        out(kernel.getArgument(KernelArguments::kOut)),
+        tokens(kernel.getArgument(KernelArguments::kN)),
+        begin(kernel.getArgument(KernelArguments::kBegin)),
+        end(kernel.getArgument(KernelArguments::kEnd)) {}
 
   void write() {
     // Offsets advance by addition; nothing in the loops multiplies.
@@ -251,23 +318,21 @@ private:
         v.broadcast(scalar, kBlockLanes));
   }
 
+  /// Stores the sums of one token and of the rows of a tile, or of one row:
+  /// at `place` of a flat out, or else rescaled.
   void storeSums(Value lanes, Value token, Value row, Value place) {
     Value correction;
     if (strategy.unsignedCodes())
       correction = memref::LoadOp::create(v.b, sum, token);
-    if (!shape.tiled()) {
-      Value total = v.reduceAdd(lanes);
-      if (correction)
-        total = arith::SubIOp::create(v.b, total, correction);
-      memref::StoreOp::create(v.b, total, out, place);
-      return;
-    }
+    int64_t width = layout.rows;
+    Value sums = lanes;
+    if (!shape.tiled())
+      sums = v.broadcast(v.reduceAdd(lanes), 1);
     if (correction)
-      lanes = arith::SubIOp::create(v.b, lanes,
-                                    v.broadcast(correction, kBlockLanes));
-    int64_t rest = shape.rows % layout.rows;
+      sums = arith::SubIOp::create(v.b, sums, v.broadcast(correction, width));
+    int64_t rest = shape.rows % width;
     if (rest == 0) {
-      v.store(lanes, out, place);
+      store(sums, width, token, row, place);
       return;
     }
     // The last tile is padded; its rows beyond M are not stored.
@@ -276,15 +341,61 @@ private:
     auto branch = scf::IfOp::create(v.b, isWhole, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(v.b);
     v.b.setInsertionPointToStart(branch.thenBlock());
-    v.store(lanes, out, place);
+    store(sums, width, token, row, place);
     v.b.setInsertionPointToStart(branch.elseBlock());
     Value part = vector::ExtractStridedSliceOp::create(
-        v.b, lanes, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{rest},
+        v.b, sums, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{rest},
         ArrayRef<int64_t>{1});
-    v.store(part, out, place);
+    store(part, rest, token, row, place);
+  }
+
+  void store(Value sums, int64_t width, Value token, Value row, Value place) {
+    if (!op.getStep()) {
+      v.store(sums, out, place);
+      return;
+    }
+    Value step = memref::LoadOp::create(
+        v.b, kernel.getArgument(KernelArguments::kStep), token);
+    Value y = v.mulF(v.toF32(sums),
+                     v.mulF(v.broadcast(step, width), scales(row, width)));
+    if (op.getResidual())
+      y = v.addF(y, v.load(kernel.getArgument(KernelArguments::kResidual),
+                           {token, row}, width));
+    v.store(y, out, {token, row});
+  }
+
+  /// The scales of rows row .. row + width: each row's is its segment's.
+  Value scales(Value row, int64_t width) {
+    Value all = kernel.getArgument(KernelArguments::kScale);
+    auto scaleOf = [&](int64_t segment) {
+      Value scale = memref::LoadOp::create(v.b, all, v.index(segment));
+      return v.broadcast(scale, width);
+    };
+    Value result = scaleOf(0);
+    Value first = v.broadcast(
+        arith::IndexCastOp::create(v.b, v.b.getI32Type(), row), width);
+    ArrayRef<int64_t> segments = *op.getSegments();
+    int64_t begin = 0;
+    for (int64_t i = 1, e = segments.size(); i < e; ++i) {
+      begin += segments[i - 1];
+      // Lane j is row + j: it belongs here, or further on, from begin - j.
+      SmallVector<int32_t> begins;
+      for (int64_t j = 0; j < width; ++j)
+        begins.push_back(begin - j);
+      Value bounds = arith::ConstantOp::create(
+          v.b,
+          DenseElementsAttr::get(VectorType::get({width}, v.b.getI32Type()),
+                                 ArrayRef(begins)));
+      Value inside =
+          arith::CmpIOp::create(v.b, arith::CmpIPredicate::sge, first, bounds);
+      result = arith::SelectOp::create(v.b, inside, scaleOf(i), result);
+    }
+    return result;
   }
 
   VectorBuilder &v;
+  MatmulOp op;
+  func::FuncOp kernel;
   Shape shape;
   packing::Layout layout;
   const BlockStrategy &strategy;
@@ -311,7 +422,7 @@ LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
   func::FuncOp kernel = getKernel(
       op, kernelName(strategy.name(), shape),
       [&](VectorBuilder &inner, func::FuncOp function) {
-        KernelWriter(inner, function, shape, strategy).write();
+        KernelWriter(inner, op, function, shape, strategy).write();
       },
       v);
   callKernel(op, v, kernel, layout.rows);
@@ -324,6 +435,8 @@ LogicalResult ternac::lowerToReferenceKernel(MatmulOp op, VectorBuilder &v) {
     return op.emitOpError("strategy 'reference' expected the packing 'i8', but "
                           "got ")
            << *op.getPacking();
+  if (op.getStep())
+    return op.emitOpError("strategy 'reference' expected no 'rescale'");
   if (failed(verifyContiguous(op)))
     return failure();
   auto body = [&](VectorBuilder &k, func::FuncOp function) {

@@ -76,40 +76,39 @@ void ternac::lowerAdd(AddOp op, VectorBuilder &v) {
   });
 }
 
-/// rsqrt(mean(x[row]^2) + eps) as a scalar.
-static Value inverseRms(VectorBuilder &v, Value x, Value row, double eps) {
-  int64_t cols = columns(x), lanes = v.options.lanes;
-  Value squares =
-      v.forColumns(cols, v.splat(0.0, lanes),
-                   [&](Value column, int64_t width, ValueRange carried) {
-                     Value part = v.load(x, {row, column}, width);
-                     part = v.widen(part, v.splat(0.0, lanes));
-                     return SmallVector<Value>{
-                         v.fma(part, part, carried.front())};
-                   })
-          .front();
+/// 1 / sqrt(mean + eps), where `squares` are the lanes of the sum of `cols`
+/// squares.
+static Value inverseRms(VectorBuilder &v, Value squares, int64_t cols,
+                        double eps) {
   Value mean = v.divF(v.reduceAdd(squares), v.f32(double(cols)));
   Value root = math::SqrtOp::create(v.b, v.addF(mean, v.f32(eps)));
   return v.divF(v.f32(1.0), root);
 }
 
-/// x[row, column..] of rms_norm(x, weight), given the row's inverse rms.
-static Value normalised(VectorBuilder &v, Value x, Value weight, Value row,
-                        Value column, int64_t width, Value inverse) {
-  Value part = v.load(x, {row, column}, width);
-  part = v.mulF(part, v.broadcast(inverse, width));
-  return v.mulF(part, v.load(weight, column, width));
+/// `sum` + part^2, lane by lane.
+static Value addSquares(VectorBuilder &v, Value part, Value sum) {
+  part = v.widen(part, v.splat(0.0, v.options.lanes));
+  return v.fma(part, part, sum);
 }
 
 void ternac::lowerRMSNorm(RMSNormOp op, VectorBuilder &v) {
-  Value out = op.getOuts().front();
+  Value x = op.getX(), out = op.getOuts().front();
+  int64_t cols = columns(out);
   v.forThreadRows(rows(v, out), [&](Value row) {
-    Value inverse =
-        inverseRms(v, op.getX(), row, op.getEps().convertToDouble());
-    v.forColumns(columns(out), [&](Value column, int64_t width) {
-      v.store(
-          normalised(v, op.getX(), op.getWeight(), row, column, width, inverse),
-          out, {row, column});
+    Value squares =
+        v.forColumns(cols, v.splat(0.0, v.options.lanes),
+                     [&](Value column, int64_t width, ValueRange carried) {
+                       Value part = v.load(x, {row, column}, width);
+                       return SmallVector<Value>{
+                           addSquares(v, part, carried.front())};
+                     })
+            .front();
+    Value inverse = inverseRms(v, squares, cols, op.getEps().convertToDouble());
+    v.forColumns(cols, [&](Value column, int64_t width) {
+      Value part = v.load(x, {row, column}, width);
+      part = v.mulF(part, v.broadcast(inverse, width));
+      v.store(v.mulF(part, v.load(op.getWeight(), column, width)), out,
+              {row, column});
     });
   });
 }
@@ -117,22 +116,46 @@ void ternac::lowerRMSNorm(RMSNormOp op, VectorBuilder &v) {
 void ternac::lowerRope(RopeOp op, VectorBuilder &v) {
   Value out = op.getOuts().front();
   int64_t headDim = columns(op.getTable()), half = headDim / 2;
-  v.forThreadRows(rows(v, out), [&](Value row) {
+  // Heads are independent: one row is work for several threads, too.
+  Value heads = v.index(columns(out) / headDim);
+  v.forThreadRows(v.mul(rows(v, out), heads), [&](Value pair) {
+    Value row = arith::DivUIOp::create(v.b, pair, heads);
+    Value head =
+        v.mul(arith::RemUIOp::create(v.b, pair, heads), v.index(headDim));
     Value position = v.loadIndex(op.getPositions(), row);
-    v.forRange(v.index(0), v.index(columns(out)), headDim, [&](Value head) {
-      v.forColumns(half, [&](Value column, int64_t width) {
-        Value low = v.add(head, column);
-        Value high = v.add(low, v.index(half));
-        Value sinAt = v.add(column, v.index(half));
-        Value a = v.load(op.getX(), {row, low}, width);
-        Value b = v.load(op.getX(), {row, high}, width);
-        Value cos = v.load(op.getTable(), {position, column}, width);
-        Value sin = v.load(op.getTable(), {position, sinAt}, width);
-        v.store(v.subF(v.mulF(a, cos), v.mulF(b, sin)), out, {row, low});
-        v.store(v.addF(v.mulF(b, cos), v.mulF(a, sin)), out, {row, high});
-      });
+    v.forColumns(half, [&](Value column, int64_t width) {
+      Value low = v.add(head, column);
+      Value high = v.add(low, v.index(half));
+      Value sinAt = v.add(column, v.index(half));
+      Value a = v.load(op.getX(), {row, low}, width);
+      Value b = v.load(op.getX(), {row, high}, width);
+      Value cos = v.load(op.getTable(), {position, column}, width);
+      Value sin = v.load(op.getTable(), {position, sinAt}, width);
+      v.store(v.subF(v.mulF(a, cos), v.mulF(b, sin)), out, {row, low});
+      v.store(v.addF(v.mulF(b, cos), v.mulF(a, sin)), out, {row, high});
     });
   });
+}
+
+/// activation(gate) * up, lane by lane.
+static Value gated(VectorBuilder &v, Activation activation, Value gate,
+                   Value up) {
+  int64_t width = cast<VectorType>(gate.getType()).getDimSize(0);
+  Value active;
+  switch (activation) {
+  case Activation::Relu2:
+    active = v.maxF(gate, v.splat(0.0, width));
+    active = v.mulF(active, active);
+    break;
+  case Activation::Silu: {
+    Value power = v.exp(v.subF(v.splat(0.0, width), gate));
+    // The exponential stops growing at e^88, and so must the numerator.
+    active = v.maxF(v.splat(-88.0, width), gate);
+    active = v.divF(active, v.addF(v.splat(1.0, width), power));
+    break;
+  }
+  }
+  return v.mulF(active, up);
 }
 
 void ternac::lowerGate(GateOp op, VectorBuilder &v) {
@@ -141,48 +164,47 @@ void ternac::lowerGate(GateOp op, VectorBuilder &v) {
     v.forColumns(columns(out), [&](Value column, int64_t width) {
       Value gate = v.load(op.getGate(), {row, column}, width);
       Value up = v.load(op.getUp(), {row, column}, width);
-      Value active;
-      switch (op.getActivation()) {
-      case Activation::Relu2:
-        active = v.maxF(gate, v.splat(0.0, width));
-        active = v.mulF(active, active);
-        break;
-      case Activation::Silu: {
-        Value power = v.exp(v.subF(v.splat(0.0, width), gate));
-        // The exponential stops growing at e^88, and so must the numerator.
-        active = v.maxF(v.splat(-88.0, width), gate);
-        active = v.divF(active, v.addF(v.splat(1.0, width), power));
-        break;
-      }
-      }
-      v.store(v.mulF(active, up), out, {row, column});
+      v.store(gated(v, op.getActivation(), gate, up), out, {row, column});
     });
   });
 }
 
 void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
   Value out = op.getOuts()[0], step = op.getOuts()[1], sum = op.getOuts()[2];
-  Value x = op.getX();
-  int64_t cols = columns(x), padded = columns(out), lanes = v.options.lanes;
+  int64_t cols = columns(op.getX()), padded = columns(out);
+  int64_t lanes = v.options.lanes;
   v.forThreadRows(rows(v, out), [&](Value row) {
-    Value inverse;
-    if (op.getNorm())
-      inverse = inverseRms(v, x, row, op.getEps()->convertToDouble());
+    // What is quantised but for 1/rms: x, or gate(x, up), times the norm's
+    // weight.
     auto input = [&](Value column, int64_t width) {
-      if (!op.getNorm())
-        return v.load(x, {row, column}, width);
-      return normalised(v, x, op.getNorm(), row, column, width, inverse);
+      Value x = v.load(op.getX(), {row, column}, width);
+      if (op.getUp())
+        x = gated(v, *op.getActivation(), x,
+                  v.load(op.getUp(), {row, column}, width));
+      return x;
+    };
+    auto weighed = [&](Value x, Value column, int64_t width) {
+      return op.getNorm() ? v.mulF(x, v.load(op.getNorm(), column, width)) : x;
     };
 
-    Value largest =
-        v.forColumns(cols, v.splat(0.0, lanes),
-                     [&](Value column, int64_t width, ValueRange carried) {
-                       Value part = v.absF(input(column, width));
-                       part = v.widen(part, v.splat(0.0, lanes));
-                       return SmallVector<Value>{v.maxF(part, carried.front())};
-                     })
-            .front();
-    Value absmax = v.maxF(v.reduceMax(largest), v.f32(1e-5));
+    // One pass for the sum of squares and the largest value: the norm's factor
+    // 1/rms is one number and can be multiplied in afterwards.
+    SmallVector<Value> both = v.forColumns(
+        cols, {v.splat(0.0, lanes), v.splat(0.0, lanes)},
+        [&](Value column, int64_t width, ValueRange carried) {
+          Value x = input(column, width);
+          Value squares =
+              op.getNorm() ? addSquares(v, x, carried[0]) : carried[0];
+          Value part = v.absF(weighed(x, column, width));
+          part = v.widen(part, v.splat(0.0, lanes));
+          return SmallVector<Value>{squares, v.maxF(part, carried[1])};
+        });
+    Value absmax = v.reduceMax(both[1]), inverse;
+    if (op.getNorm()) {
+      inverse = inverseRms(v, both[0], cols, op.getEps()->convertToDouble());
+      absmax = v.mulF(absmax, inverse);
+    }
+    absmax = v.maxF(absmax, v.f32(1e-5));
     Value scale = v.divF(v.f32(127.0), absmax);
     memref::StoreOp::create(v.b, v.divF(absmax, v.f32(127.0)), step, row);
 
@@ -190,8 +212,11 @@ void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
         v.forColumns(
              cols, v.splatI32(0, lanes),
              [&](Value column, int64_t width, ValueRange carried) {
+               Value x = input(column, width);
+               if (op.getNorm())
+                 x = v.mulF(x, v.broadcast(inverse, width));
                Value scaled =
-                   v.mulF(input(column, width), v.broadcast(scale, width));
+                   v.mulF(weighed(x, column, width), v.broadcast(scale, width));
                Value rounded = v.roundEven(scaled);
                rounded = v.minF(v.maxF(rounded, v.splat(-128.0, width)),
                                 v.splat(127.0, width));

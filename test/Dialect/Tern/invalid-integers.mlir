@@ -57,6 +57,24 @@ func.func @f(%x: tensor<?x16xf32>, %g: tensor<8xf32>) {
 
 // -----
 
+// quantize C3
+func.func @f(%x: tensor<?x16xf32>, %u: tensor<?x8xf32>) {
+  // expected-error@+1 {{(C3) expected columns of up to be 16, but got 8}}
+  %0:3 = tern.quantize %x gated <relu2> %u : (tensor<?x16xf32>, tensor<?x8xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+  return
+}
+
+// -----
+
+// quantize C3
+func.func @f(%x: tensor<?x16xf32>) {
+  // expected-error@+1 {{(C3) expected 'activation' exactly with 'up'}}
+  %0:3 = "tern.quantize"(%x) <{activation = #tern.activation<relu2>, operandSegmentSizes = array<i32: 1, 0, 0, 0>}> : (tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+  return
+}
+
+// -----
+
 // matmul C1
 func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x32x!tern.trit>) {
   // expected-error@+1 {{(C1) expected}}
@@ -209,5 +227,50 @@ func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<2xf32>) {
 func.func @f(%env: !tern.environment, %n: index) {
   // expected-error@+1 {{(C1) expected a positive step, but got 0}}
   %begin, %end = tern.thread_range %env, %n step 0
+  return
+}
+
+// -----
+
+// matmul C5
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<1xf32>) {
+  // expected-error@+1 {{(C5) expected step, scale and 'segments' together}}
+  %0 = tern.matmul %q, %sum, %w rescale %step, %s : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// matmul C5
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{(C5) expected the sum of segments to be 8, but got 7}}
+  %0 = tern.matmul %q, %sum, %w rescale %step, %s {segments = array<i64: 4, 3>} : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<2xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// matmul C5
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<1xf32>) {
+  // expected-error@+1 {{(C5) expected result 0 to be 'tensor<?x8xf32>' or its memref, but got 'tensor<?x8xi32>'}}
+  %0 = tern.matmul %q, %sum, %w rescale %step, %s {segments = array<i64: 8>} : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x8xi32>
+  return
+}
+
+// -----
+
+// matmul C6
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %r: tensor<?x8xf32>) {
+  // expected-error@+1 {{(C6) expected a residual only with 'rescale'}}
+  %0 = tern.matmul %q, %sum, %w plus %r : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?x8xf32>) -> tensor<?x8xi32>
+  return
+}
+
+// -----
+
+// matmul C6
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<1xf32>, %r: tensor<?x9xf32>) {
+  // expected-error@+1 {{(C6) expected columns of the residual to be 8, but got 9}}
+  %0 = tern.matmul %q, %sum, %w rescale %step, %s plus %r {segments = array<i64: 8>} : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<1xf32>, tensor<?x9xf32>) -> tensor<?x8xf32>
   return
 }

@@ -89,18 +89,20 @@ static LogicalResult verifyResult(Operation *op, StringRef constraint,
 static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
 
 static LogicalResult verifySegments(Operation *op, ArrayRef<int64_t> segments,
-                                    Value scale, int64_t rows) {
+                                    Value scale, int64_t rows,
+                                    StringRef constraint = "C2") {
   int64_t sum = 0;
   for (int64_t segment : segments) {
     if (segment <= 0 || (rows >= 0 && segment > rows - sum))
-      return op->emitOpError("(C2) expected positive segments whose sum is ")
+      return op->emitOpError("(")
+             << constraint << ") expected positive segments whose sum is "
              << rows << ", but got " << segments;
     sum += segment;
   }
-  if (failed(verifyDim(op, "C2", "the number of scales", dim(scale, 0),
+  if (failed(verifyDim(op, constraint, "the number of scales", dim(scale, 0),
                        segments.size())))
     return failure();
-  return verifyDim(op, "C2", "the sum of segments", sum, rows);
+  return verifyDim(op, constraint, "the sum of segments", sum, rows);
 }
 
 /// The optional fused norm of bitlinear and quantize.
@@ -314,6 +316,12 @@ LogicalResult QuantizeOp::verify() {
   if (padded < k)
     return emitOpError("(C1) expected at least ")
            << k << " columns, but got " << padded;
+  if (bool(getUp()) != getActivation().has_value())
+    return emitOpError("(C3) expected 'activation' exactly with 'up'");
+  if (getUp() &&
+      (failed(verifyDim(*this, "C3", "rows of up", dim(getUp(), 0), n)) ||
+       failed(verifyDim(*this, "C3", "columns of up", dim(getUp(), 1), k))))
+    return failure();
   return verifyNorm(*this, "C2", getNorm(), getEps().has_value(), k);
 }
 
@@ -369,7 +377,23 @@ LogicalResult MatmulOp::verify() {
   if (failed(verifyDim(*this, "C4", "elements of sum", dim(getSum(), 0), n)))
     return failure();
   int64_t m = packed ? getMatrixRows() : weight.getDimSize(0);
-  return verifyResult(*this, constraint, 0, {n, m}, i32);
+  if (bool(getStep()) != bool(getScale()) ||
+      bool(getStep()) != getSegments().has_value())
+    return emitOpError("(C5) expected step, scale and 'segments' together");
+  if (getResidual() && !getStep())
+    return emitOpError("(C6) expected a residual only with 'rescale'");
+  if (!getStep())
+    return verifyResult(*this, constraint, 0, {n, m}, i32);
+  if (failed(
+          verifyDim(*this, "C5", "elements of step", dim(getStep(), 0), n)) ||
+      failed(verifySegments(*this, *getSegments(), getScale(), m, "C5")))
+    return failure();
+  if (getResidual() && (failed(verifyDim(*this, "C6", "rows of the residual",
+                                         dim(getResidual(), 0), n)) ||
+                        failed(verifyDim(*this, "C6", "columns of the residual",
+                                         dim(getResidual(), 1), m))))
+    return failure();
+  return verifyResult(*this, "C5", 0, {n, m}, f32(*this));
 }
 
 LogicalResult RescaleOp::verify() {

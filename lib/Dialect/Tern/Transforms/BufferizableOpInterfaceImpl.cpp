@@ -21,9 +21,13 @@ namespace {
 /// The operand that result 0 of a value-form op may be computed into, or null:
 /// elementwise updates of their own operand.
 OpOperand *inPlaceOperand(Operation *op) {
+  auto residual = [](auto op) -> OpOperand * {
+    return op.getResidual() ? &*op.getResidualMutable().begin() : nullptr;
+  };
   if (auto rescale = dyn_cast<RescaleOp>(op))
-    return rescale.getResidual() ? &*rescale.getResidualMutable().begin()
-                                 : nullptr;
+    return residual(rescale);
+  if (auto matmul = dyn_cast<MatmulOp>(op))
+    return residual(matmul);
   if (auto add = dyn_cast<AddOp>(op))
     return &add.getAMutable();
   return nullptr;

@@ -39,9 +39,10 @@ private:
     auto acc = MatmulOp::create(
         builder, loc, RankedTensorType::get({n, m}, builder.getI32Type()),
         quantize.getResult(0), quantize.getResult(2), op.getWeight(),
+        /*step=*/Value(), /*scale=*/Value(), /*residual=*/Value(),
         /*outs=*/ValueRange(), /*packing=*/PackingAttr(),
-        /*cols=*/IntegerAttr(),
-        /*config=*/LoweringConfigAttr());
+        /*cols=*/IntegerAttr(), /*config=*/LoweringConfigAttr(),
+        /*segments=*/DenseI64ArrayAttr());
     auto rescale = RescaleOp::create(
         builder, loc, TypeRange{op.getType()}, acc.getResult(0),
         quantize.getResult(1), op.getScale(), /*residual=*/Value(),
@@ -64,7 +65,8 @@ private:
         TypeRange{RankedTensorType::get(x.getShape(), builder.getI8Type()),
                   RankedTensorType::get({n}, builder.getF32Type()),
                   RankedTensorType::get({n}, builder.getI32Type())},
-        op.getX(), op.getNorm(), /*outs=*/ValueRange(), op.getEpsAttr());
+        op.getX(), /*up=*/Value(), op.getNorm(), /*outs=*/ValueRange(),
+        /*activation=*/ActivationAttr(), op.getEpsAttr());
     return known;
   }
 

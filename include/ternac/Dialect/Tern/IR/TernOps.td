@@ -576,7 +576,8 @@ def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
     step[r] = a / 127;  sum[r] = sum_i q[r, i]
     ```
 
-    With `norm`, x is first normalised: `rms_norm(x, norm)`. The first result
+    With `up`, x is first gated: `gate(x, up)` with the activation named before
+    it. With `norm`, it is then normalised: `rms_norm(x, norm)`. The first result
     may have more columns than x: they are zero, for packed matmuls whose layout
     pads K.
 
@@ -584,26 +585,30 @@ def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
     * (C1) x is [n, K]; the results are [n, P] i8 with P >= K, [n] f32 and
       [n] i32.
     * (C2) `norm` has K elements; `eps` is present exactly with it.
+    * (C3) `up` is [n, K]; `activation` is present exactly with it.
 
     Example:
 
     ```mlir
-    func.func @f(%x: tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>) {
-      %q, %step, %sum = tern.quantize %x
-        : (tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+    func.func @f(%x: tensor<?x16xf32>, %up: tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>) {
+      %q, %step, %sum = tern.quantize %x gated <relu2> %up
+        : (tensor<?x16xf32>, tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
       return %q, %step, %sum : tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>
     }
     ```
   }];
-  let arguments = (ins Tern_F32Rows:$x, Optional<Tern_F32Vector>:$norm,
-                       Variadic<AnyMemRef>:$outs, OptionalAttr<F32Attr>:$eps);
+  let arguments = (ins Tern_F32Rows:$x, Optional<Tern_F32Rows>:$up,
+                       Optional<Tern_F32Vector>:$norm,
+                       Variadic<AnyMemRef>:$outs,
+                       OptionalAttr<Tern_ActivationAttr>:$activation,
+                       OptionalAttr<F32Attr>:$eps);
   let assemblyFormat = [{
-    $x (`norm` $norm^)? (`into` $outs^)? attr-dict `:`
-    functional-type(operands, results)
+    $x (`gated` $activation^ $up)? (`norm` $norm^)? (`into` $outs^)? attr-dict
+    `:` functional-type(operands, results)
   }];
 }
 
-def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
+def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
   let summary = "exact integer product of int8 rows and a ternary matrix";
   let description = [{
     `y = q . W^T` as int32, exact: the same bits on every target. In phase
@@ -614,6 +619,10 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
     compute with the codes 0, 1, 2 subtract it. Columns of q beyond K must be
     zero.
 
+    With `rescale` the result is f32: that of `tern.rescale` of the product, with
+    the same operands and `segments`, each sum being rescaled where it is stored.
+    In the buffer form `into` may then be the residual itself.
+
     Constraints:
     * (C1) with trits, q is [n, P] with P >= K, W is [M, K], of static shape, the
       result [n, M], and `cols` is absent.
@@ -622,6 +631,10 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
       layout needs for [M, cols].
     * (C3) K is at most 2^23, so that no sum leaves int32.
     * (C4) `sum` has n elements.
+    * (C5) `step`, `scale` and `segments` are present together and are those of a
+      `tern.rescale`: step has n elements, the segments have one element per
+      scale and their sum is M. The result is f32 with them, else i32.
+    * (C6) the residual is [n, M] and needs `rescale`.
 
     Example:
 
@@ -636,11 +649,14 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
   let arguments = (ins Tern_I8Rows:$q, Tern_I32Vector:$sum,
     AnyTypeOf<[TensorRankOf<[Tern_TritType], [2]>, TensorRankOf<[I8], [1]>,
                MemRefRankOf<[I8], [1]>]>:$weight,
-    Variadic<AnyMemRef>:$outs, OptionalAttr<Tern_PackingAttr>:$packing,
-    OptionalAttr<I64Attr>:$cols, OptionalAttr<Tern_LoweringConfigAttr>:$config);
+    Optional<Tern_F32Vector>:$step, Optional<Tern_F32Vector>:$scale,
+    Optional<Tern_F32Rows>:$residual, Variadic<AnyMemRef>:$outs,
+    OptionalAttr<Tern_PackingAttr>:$packing, OptionalAttr<I64Attr>:$cols,
+    OptionalAttr<Tern_LoweringConfigAttr>:$config,
+    OptionalAttr<DenseI64ArrayAttr>:$segments);
   let assemblyFormat = [{
-    $q `,` $sum `,` $weight (`into` $outs^)? attr-dict `:`
-    functional-type(operands, results)
+    $q `,` $sum `,` $weight (`rescale` $step^ `,` $scale)? (`plus` $residual^)?
+    (`into` $outs^)? attr-dict `:` functional-type(operands, results)
   }];
   let extraClassDeclaration = [{
     /// Rows M of the matrix.

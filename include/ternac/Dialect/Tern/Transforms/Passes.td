@@ -147,6 +147,39 @@ def TernFuseNormsPass : Pass<"tern-fuse-norms", "::mlir::ModuleOp"> {
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
 
+def TernFuseRopesPass : Pass<"tern-fuse-ropes", "::mlir::ModuleOp"> {
+  let summary = "Makes ropes of neighbouring columns one";
+  let description = [{
+    After projections are fused, the queries and keys of a layer are
+    neighbouring columns of one matrix and are rotated by the same table.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<8x12xf32>, %p: tensor<8xi32>, %t: tensor<32x4xf32>) -> (tensor<8x8xf32>, tensor<8x4xf32>) {
+      %a = tensor.extract_slice %x[0, 0] [8, 8] [1, 1] : tensor<8x12xf32> to tensor<8x8xf32>
+      %b = tensor.extract_slice %x[0, 8] [8, 4] [1, 1] : tensor<8x12xf32> to tensor<8x4xf32>
+      %q = tern.rope %a, %p, %t : (tensor<8x8xf32>, tensor<8xi32>, tensor<32x4xf32>) -> tensor<8x8xf32>
+      %k = tern.rope %b, %p, %t : (tensor<8x4xf32>, tensor<8xi32>, tensor<32x4xf32>) -> tensor<8x4xf32>
+      return %q, %k : tensor<8x8xf32>, tensor<8x4xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%x: tensor<8x12xf32>, %p: tensor<8xi32>, %t: tensor<32x4xf32>) -> (tensor<8x8xf32>, tensor<8x4xf32>) {
+      %y = tern.rope %x, %p, %t : (tensor<8x12xf32>, tensor<8xi32>, tensor<32x4xf32>) -> tensor<8x12xf32>
+      %q = tensor.extract_slice %y[0, 0] [8, 8] [1, 1] : tensor<8x12xf32> to tensor<8x8xf32>
+      %k = tensor.extract_slice %y[0, 8] [8, 4] [1, 1] : tensor<8x12xf32> to tensor<8x4xf32>
+      return %q, %k : tensor<8x8xf32>, tensor<8x4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::ternac::tern::TernDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // To phase `quantized`
 //===----------------------------------------------------------------------===//
@@ -211,6 +244,36 @@ def TernFuseResidualsPass : Pass<"tern-fuse-residuals", "::mlir::ModuleOp"> {
       %y = tern.rescale %a, %step, %s plus %r {segments = array<i64: 8>}
         : (tensor<?x8xi32>, tensor<?xf32>, tensor<1xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
       return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::ternac::tern::TernDialect"];
+}
+
+def TernFuseGatesPass : Pass<"tern-fuse-gates", "::mlir::ModuleOp"> {
+  let summary = "Moves a gate into the quantisation that reads it";
+  let description = [{
+    The product of a gate is needed by one quantisation only, which computes it
+    as it reads: no buffer for it, and no pass over the rows of its own.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%g: tensor<?x16xf32>, %u: tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>) {
+      %x = tern.gate <relu2> %g, %u : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+      %q, %step, %sum = tern.quantize %x
+        : (tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+      return %q, %step, %sum : tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%g: tensor<?x16xf32>, %u: tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>) {
+      %q, %step, %sum = tern.quantize %g gated <relu2> %u
+        : (tensor<?x16xf32>, tensor<?x16xf32>) -> (tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>)
+      return %q, %step, %sum : tensor<?x16xi8>, tensor<?xf32>, tensor<?xi32>
     }
     ```
   }];
@@ -308,6 +371,39 @@ def TernPackWeightsPass : Pass<"tern-pack-weights", "::mlir::ModuleOp"> {
           : (tensor<?x16xi8>, tensor<?xi32>, tensor<64xi8>) -> tensor<?x16xi32>
         return %y : tensor<?x16xi32>
       }
+    }
+    ```
+  }];
+  let dependentDialects = ["::ternac::tern::TernDialect"];
+}
+
+def TernFuseRescalesPass : Pass<"tern-fuse-rescales", "::mlir::ModuleOp"> {
+  let summary = "Moves a rescale into the matmul before it";
+  let description = [{
+    A matmul whose product is only rescaled stores f32 at once. Strategies that
+    are defined by having no multiplication keep the rescale apart.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<64xi8>, %step: tensor<?xf32>, %s: tensor<1xf32>) -> tensor<?x16xf32> {
+      %a = tern.matmul %q, %sum, %w {cols = 16 : i64, config = #tern.lowering_config<strategy = dot>,
+          packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+        : (tensor<?x16xi8>, tensor<?xi32>, tensor<64xi8>) -> tensor<?x16xi32>
+      %y = tern.rescale %a, %step, %s {segments = array<i64: 16>}
+        : (tensor<?x16xi32>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<64xi8>, %step: tensor<?xf32>, %s: tensor<1xf32>) -> tensor<?x16xf32> {
+      %y = tern.matmul %q, %sum, %w rescale %step, %s {cols = 16 : i64, config = #tern.lowering_config<strategy = dot>,
+          packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>, segments = array<i64: 16>}
+        : (tensor<?x16xi8>, tensor<?xi32>, tensor<64xi8>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
     }
     ```
   }];

@@ -1,0 +1,52 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A matmul and its rescale, which some strategies compute as one: the same bits as one after the other."""
+
+import numpy as np
+import pytest
+
+from harness import Build, Cases, Exact
+from targets import TARGETS
+from test_matmul import ROWS, activations, matrix, padded
+
+# Columns K and the rows of each scale, with borders inside of tiles and at their ends.
+SHAPES = [(5, (1,)), (100, (17, 23)), (257, (16, 16, 32)), (320, (48,)), (321, (19,)), (64, (3, 1, 2, 30, 5))]
+
+
+def module():
+    functions = []
+    for k, segments in SHAPES:
+        m, attribute = sum(segments), f"{{segments = array<i64: {', '.join(map(str, segments))}>}}"
+        q, w, y, scale = f"tensor<?x{padded(k)}xi8>", f"tensor<{m}x{k}x!tern.trit>", f"tensor<?x{m}xf32>", f"tensor<{len(segments)}xf32>"
+        text = bytes(b"-0+"[trit + 1] for trit in matrix(m, k).flat).decode()
+        for name, plus, argument, kind in (("plain", "", "", ""), ("residual", "plus %r", f", %r: {y}", f", {y}")):
+            functions.append(
+                f"""func.func @{name}_{m}x{k}(%q: {q}, %sum: tensor<?xi32>, %step: tensor<?xf32>, %s: {scale}{argument}) -> {y} {{
+  %w = tern.constant <"{text}"> : {w}
+  %a = tern.matmul %q, %sum, %w : ({q}, tensor<?xi32>, {w}) -> tensor<?x{m}xi32>
+  %y = tern.rescale %a, %step, %s {plus} {attribute} : (tensor<?x{m}xi32>, tensor<?xf32>, {scale}{kind}) -> {y}
+  return %y : {y}
+}}"""
+            )
+    return "\n".join(functions)
+
+
+BUILDS = [Build.of(target, module, strategy, packing) for target in TARGETS for strategy in target.matmul for packing in target.matmul[strategy]]
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=str)
+def test_bitlinear(build):
+    with Cases(build, "bitlinear") as cases:
+        for k, segments in SHAPES:
+            m = sum(segments)
+            for n in ROWS:
+                generator = np.random.default_rng([n, k])
+                q = np.roll(activations(k), -n, axis=0)[:n]
+                acc = (q.astype(np.int64) @ matrix(m, k).astype(np.int64).T).astype(np.float32)  # below 2^24: exact
+                step, scale = generator.random(n, np.float32), generator.standard_normal(len(segments)).astype(np.float32)
+                residual = generator.standard_normal((n, m)).astype(np.float32)
+                expected = acc * (step[:, None] * np.repeat(scale, segments))
+                arguments = [np.pad(q, ((0, 0), (0, padded(k) - k))), q.sum(axis=1, dtype=np.int32), step, scale]
+                output = [((n, m), np.float32)]
+                cases.run(f"n={n}", f"plain_{m}x{k}", arguments, output, [Exact(expected)])
+                cases.run(f"n={n}", f"residual_{m}x{k}", [*arguments, residual], output, [Exact(expected + residual)])
