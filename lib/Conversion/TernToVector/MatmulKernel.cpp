@@ -17,9 +17,6 @@ using namespace ternac::tern;
 
 namespace {
 
-/// How far ahead of their use weights are fetched.
-constexpr int64_t kPrefetchBytes = 2048;
-
 /// Tiles of a superblock at most.
 constexpr int64_t kMaxBlocks = 16;
 
@@ -56,51 +53,18 @@ std::string kernelName(StringRef strategy, const Shape &shape) {
   return name;
 }
 
-MemRefType flat(Type element) {
-  return MemRefType::get({ShapedType::kDynamic}, element);
-}
-
-/// `memref` of [n, columns] as one dimension.
-Value flatten(VectorBuilder &v, Value memref) {
-  SmallVector<ReassociationIndices> all{{0, 1}};
-  return memref::CollapseShapeOp::create(v.b, memref, all);
-}
-
 /// The kernel of `name`: (q, sum, weights, out, n, begin, end), where q and out
 /// are flat and rows begin..end of the matrix are computed for n tokens. Its
 /// body, if it is new, is written by `body`.
 func::FuncOp getKernel(MatmulOp op, StringRef name,
                        function_ref<void(VectorBuilder &, func::FuncOp)> body,
                        VectorBuilder &caller) {
-  auto module = op->getParentOfType<ModuleOp>();
-  if (auto known = module.lookupSymbol<func::FuncOp>(name))
-    return known;
-  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  Type i8 = builder.getI8Type(), i32 = builder.getI32Type(),
-       index = builder.getIndexType();
-  auto type =
-      builder.getFunctionType({flat(i8), flat(i32), op.getWeight().getType(),
-                               flat(i32), index, index, index},
-                              {});
-  auto kernel = func::FuncOp::create(builder, op.getLoc(), name, type);
-  kernel.setPrivate();
-  // A kernel is something to find in the code and in a profile.
-  kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
-  ImplicitLocOpBuilder b(op.getLoc(), builder);
-  b.setInsertionPointToStart(kernel.addEntryBlock());
-  VectorBuilder v(b, /*environment=*/Value(), caller.options);
-  body(v, kernel);
-  func::ReturnOp::create(b);
-  return kernel;
-}
-
-/// Kernels take q and the result flat.
-LogicalResult verifyContiguous(MatmulOp op) {
-  for (Value matrix : {op.getQ(), op.getOuts().front()})
-    if (!cast<MemRefType>(matrix.getType()).getLayout().isIdentity())
-      return op.emitOpError("expected contiguous rows, but got ")
-             << matrix.getType();
-  return success();
+  Type i8 = caller.b.getI8Type(), i32 = caller.b.getI32Type(),
+       index = caller.b.getIndexType();
+  return getKernelFunction(op, name,
+                           {flat(i8), flat(i32), op.getWeight().getType(),
+                            flat(i32), index, index, index},
+                           body, caller);
 }
 
 void callKernel(MatmulOp op, VectorBuilder &v, func::FuncOp kernel,
@@ -292,6 +256,50 @@ private:
 };
 
 } // namespace
+
+MemRefType ternac::flat(Type element) {
+  return MemRefType::get({ShapedType::kDynamic}, element);
+}
+
+Value ternac::flatten(VectorBuilder &v, Value memref) {
+  SmallVector<ReassociationIndices> all{{0, 1}};
+  Value line = memref::CollapseShapeOp::create(v.b, memref, all);
+  auto type = cast<MemRefType>(line.getType());
+  if (type.hasStaticShape())
+    return memref::CastOp::create(v.b, flat(type.getElementType()), line);
+  return line;
+}
+
+func::FuncOp ternac::getKernelFunction(
+    Operation *op, StringRef name, TypeRange inputs,
+    function_ref<void(VectorBuilder &, func::FuncOp)> body,
+    const VectorBuilder &caller) {
+  auto module = op->getParentOfType<ModuleOp>();
+  if (auto known = module.lookupSymbol<func::FuncOp>(name))
+    return known;
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto type = builder.getFunctionType(inputs, {});
+  auto kernel = func::FuncOp::create(builder, op->getLoc(), name, type);
+  kernel.setPrivate();
+  // A kernel is something to find in the code and in a profile.
+  kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
+  ImplicitLocOpBuilder b(op->getLoc(), builder);
+  b.setInsertionPointToStart(kernel.addEntryBlock());
+  VectorBuilder v(b, /*environment=*/Value(), caller.options);
+  body(v, kernel);
+  func::ReturnOp::create(b);
+  return kernel;
+}
+
+LogicalResult ternac::verifyContiguous(MatmulOp op) {
+  SmallVector<Value> matrices(op.getOuts());
+  matrices.push_back(op.getQ());
+  for (Value matrix : matrices)
+    if (!cast<MemRefType>(matrix.getType()).getLayout().isIdentity())
+      return op.emitOpError("expected contiguous rows, but got ")
+             << matrix.getType();
+  return success();
+}
 
 LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
                                     const BlockStrategy &strategy) {

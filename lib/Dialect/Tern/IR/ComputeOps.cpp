@@ -325,11 +325,20 @@ int64_t MatmulOp::getMatrixCols() {
   return getCols() ? int64_t(*getCols()) : dim(getWeight(), 1);
 }
 
+bool MatmulOp::hasTables() {
+  return getConfig() && getConfig()->getStrategy() == Strategy::Lut;
+}
+
+int64_t MatmulOp::getTableColumns() {
+  packing::Layout layout = getPacking()->getLayout();
+  return layout.paddedCols(getMatrixCols()) / layout.digits() * kTableElements;
+}
+
 LogicalResult MatmulOp::verify() {
   int64_t n = dim(getQ(), 0);
   auto weight = cast<ShapedType>(getWeight().getType());
   Type i32 = IntegerType::get(getContext(), 32);
-  if (failed(verifyForms(*this, 1)))
+  if (failed(verifyForms(*this, 1, /*scratch=*/hasTables() ? 1 : 0)))
     return failure();
   bool packed = weight.getRank() == 1;
   StringRef constraint = packed ? "C2" : "C1";
@@ -369,7 +378,12 @@ LogicalResult MatmulOp::verify() {
   if (failed(verifyDim(*this, "C4", "elements of sum", dim(getSum(), 0), n)))
     return failure();
   int64_t m = packed ? getMatrixRows() : weight.getDimSize(0);
-  return verifyResult(*this, constraint, 0, {n, m}, i32);
+  if (failed(verifyResult(*this, constraint, 0, {n, m}, i32)))
+    return failure();
+  if (getOuts().empty() || !hasTables())
+    return success();
+  return verifyResult(*this, "C5", 1, {kTableRows, getTableColumns()},
+                      IntegerType::get(getContext(), 16));
 }
 
 LogicalResult RescaleOp::verify() {

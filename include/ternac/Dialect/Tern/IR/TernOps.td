@@ -612,7 +612,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
     `config` says how it will be lowered; a selection pass writes `packing` and
     `config` just before. `sum` has the sum of each row of q: strategies that
     compute with the codes 0, 1, 2 subtract it. Columns of q beyond K must be
-    zero.
+    zero. In the buffer form of strategy `lut` a second memref after `into` is
+    scratch: tables of the sums for 4 rows of q, whatever the rows of the call.
 
     Constraints:
     * (C1) with trits, q is [n, P] with P >= K, W is [M, K], of static shape, the
@@ -622,6 +623,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
       layout needs for [M, cols].
     * (C3) K is at most 2^23, so that no sum leaves int32.
     * (C4) `sum` has n elements.
+    * (C5) the scratch of `lut` is [4, T] i16, T = 256 for each group of columns
+      that one byte of W holds.
 
     Example:
 
@@ -647,6 +650,12 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul"> {
     int64_t getMatrixRows();
     /// Columns K of the matrix, before padding.
     int64_t getMatrixCols();
+    /// Rows of q whose tables the scratch of `lut` holds, and the i16 elements
+    /// of a row's tables: 256 for each byte of a row of the matrix.
+    static constexpr int64_t kTableRows = 4;
+    static constexpr int64_t kTableElements = 256;
+    bool hasTables();
+    int64_t getTableColumns();
   }];
 }
 
