@@ -65,10 +65,9 @@ struct NamedTile {
 } // namespace
 
 static constexpr NamedTile namedTiles[] = {
-    {"i8", Code::Signed8, 1, 1},
-    {"row2", Code::TwoBit, 1, 64},
-    {"tile2", Code::TwoBit, 16, 4},
-    {"base3", Code::Base3, 16, 4},
+    {"i8", Code::Signed8, 1, 1},       {"row2", Code::TwoBit, 1, 64},
+    {"tile2", Code::TwoBit, 16, 4},    {"base3", Code::Base3, 16, 4},
+    {"tile2col", Code::TwoBit, 64, 1}, {"base3col", Code::Base3, 64, 1},
 };
 
 /// Begins the name of a tile that has none of its own, as in "bits2r8g4".
@@ -159,6 +158,8 @@ std::optional<std::string> Layout::invalid() const {
 Layout rowTwoBit() { return {Code::TwoBit, 1, 64, 1}; }
 Layout tileTwoBit() { return {Code::TwoBit, 16, 4, 1}; }
 Layout tileBase3(int64_t blocks) { return {Code::Base3, 16, 4, blocks}; }
+Layout columnTwoBit() { return {Code::TwoBit, 64, 1, 1}; }
+Layout columnBase3() { return {Code::Base3, 64, 1, 1}; }
 Layout unpacked() { return {Code::Signed8, 1, 1, 1}; }
 
 Layout bestTileBase3(int64_t k) {

@@ -34,16 +34,18 @@ class Target:
 
 ADD_SUB = {"add_sub": PACKINGS}
 DOT = {"dot": PACKINGS}
-BOTH = {**ADD_SUB, **DOT}
+LUT = {"lut": ("tile2", "base3")}
+NO_DOT = {**ADD_SUB, **LUT}
+ALL = {**NO_DOT, **DOT}
 
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 TARGETS = (
     REFERENCE,
-    Target("x86-64", "cpu,arch=x86-64", ADD_SUB, ("sse2",)),
-    Target("x86-64-v2", "cpu,arch=x86-64-v2", BOTH, _LEVEL2),
-    Target("x86-64-v3", "cpu,arch=x86-64-v3", BOTH, _LEVEL3),
-    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", BOTH, (*_LEVEL3, "avx_vnni")),
-    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", BOTH, (*_LEVEL3, "avx512vl", "avx512_vnni")),
-    Target("x86-64-v4", "cpu,arch=x86-64-v4", BOTH, _LEVEL4),
-    Target("native", "cpu,arch=native", BOTH, _LEVEL2),
+    Target("x86-64", "cpu,arch=x86-64", NO_DOT, ("sse2",)),
+    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, _LEVEL2),
+    Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, _LEVEL3),
+    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, (*_LEVEL3, "avx_vnni")),
+    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, (*_LEVEL3, "avx512vl", "avx512_vnni")),
+    Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, _LEVEL4),
+    Target("native", "cpu,arch=native", ALL, _LEVEL2),
 )

@@ -56,8 +56,8 @@ constexpr Choice<Attention> attentions[] = {{"auto", Attention::Auto},
 constexpr Choice<bool> weightPlaces[] = {{"embedded", true},
                                          {"separate", std::nullopt}};
 constexpr Choice<bool> strategies[] = {
-    {"auto", true},      {"add_sub", true},     {"dot", true},
-    {"reference", true}, {"lut", std::nullopt}, {"tile", std::nullopt}};
+    {"auto", true}, {"add_sub", true},   {"dot", true},
+    {"lut", true},  {"reference", true}, {"tile", std::nullopt}};
 
 constexpr Choice<bool> packings[] = {{"auto", true},
                                      {"row2", true},
@@ -100,7 +100,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("kv-cache", "TYPE", cache, "f16 (default) or f32");
   arguments.option("attention", "TYPE", attention, "auto (default) or f32");
   arguments.option("strategy", "NAME", compile.lowering.strategy,
-                   "of ternary matmuls: auto (default), add_sub, dot");
+                   "of ternary matmuls: auto (default), add_sub, dot, lut");
   arguments.option("packing", "NAME", compile.lowering.packing,
                    "of ternary weights: auto (default), row2, tile2, base3");
   arguments.option("weights", "PLACE", weights, "embedded (default)");

@@ -25,11 +25,16 @@
 #include "ternac/Conversion/VectorBuilder.h"
 #include "ternac/Packing/Layout.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 namespace ternac {
 
 /// Bytes of a block and i32 lanes of an accumulator.
 inline constexpr int64_t kBlockBytes = 64;
 inline constexpr int64_t kBlockLanes = 16;
+
+/// How far ahead of their use weights are fetched.
+inline constexpr int64_t kPrefetchBytes = 4096;
 
 /// How the blocks of a row or tile are multiplied and summed.
 class BlockStrategy {
@@ -67,6 +72,19 @@ llvm::LogicalResult lowerToKernel(tern::MatmulOp op, VectorBuilder &v,
 
 /// The same for the definition: scalar loops over unpacked trits.
 llvm::LogicalResult lowerToReferenceKernel(tern::MatmulOp op, VectorBuilder &v);
+
+/// Kernels take matrices as one dimension of unknown size.
+mlir::MemRefType flat(mlir::Type element);
+/// `memref` of [n, columns] as one dimension.
+mlir::Value flatten(VectorBuilder &v, mlir::Value memref);
+/// Fails unless q and the outs of `op` can be flattened.
+llvm::LogicalResult verifyContiguous(tern::MatmulOp op);
+/// The private function `name` of the module of `op`; if it is new, `body`
+/// writes it, without the return.
+mlir::func::FuncOp getKernelFunction(
+    mlir::Operation *op, llvm::StringRef name, mlir::TypeRange inputs,
+    llvm::function_ref<void(VectorBuilder &, mlir::func::FuncOp)> body,
+    const VectorBuilder &caller);
 
 /// Masks of the bytes of a block whose digit is 2 (+1) and 0 (-1), by digit.
 struct DigitMasks {

@@ -17,10 +17,12 @@ def ConvertTernToVectorPass
     Every op becomes loops in which each thread does its share
     (`tern.thread_range`), then a `tern.barrier`. Sums use `lanes` partial sums
     and one fixed tree, whatever the machine, so that results depend on neither
-    threads nor chunks. The integer matmuls of strategies `reference` and
-    `add_sub` become functions of their own,
+    threads nor chunks. The integer matmuls of strategies `reference`, `add_sub`
+    and `lut` become functions of their own,
     `tern_matmul_<strategy>_<packing>_<M>x<K>`; those of other strategies are a
-    target's and must be lowered before.
+    target's and must be lowered before. Strategy `lut` is a loop over up to 4
+    rows of q at a time: `tern_build_tables_<packing>_<K>`, a barrier, the kernel.
+    A target may have lowered it before, with faster tables.
 
     Example:
 

@@ -79,9 +79,9 @@ struct Layout {
   Place place(int64_t m, int64_t k, int64_t cols) const;
 
   /// A short name that identifies the layout, e.g. "row2", "tile2", "base3",
-  /// "i8"; "base3b4" has four blocks per superblock, "bits2r8g4" a tile of
-  /// eight rows and groups of four bytes that has no name of its own. Used in
-  /// kernel names.
+  /// "base3col", "i8"; "base3b4" has four blocks per superblock, "bits2r8g4" a
+  /// tile of eight rows and groups of four bytes that has no name of its own.
+  /// Used in kernel names.
   std::string name() const;
   /// The reason why this is no valid layout, or nullopt.
   std::optional<std::string> invalid() const;
@@ -93,6 +93,10 @@ Layout rowTwoBit();
 Layout tileTwoBit();
 /// Base-3 tiles of 16 rows x 20 columns; superblocks of `blocks` tiles.
 Layout tileBase3(int64_t blocks = 16);
+/// Columns of bytes, 64 rows high: a byte holds neighbouring columns of one
+/// row, and the bytes of a tile are indices into one table.
+Layout columnTwoBit();
+Layout columnBase3();
 /// One signed byte per trit, row major, no padding.
 Layout unpacked();
 

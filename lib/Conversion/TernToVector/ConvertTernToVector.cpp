@@ -7,6 +7,7 @@
 
 #include "ternac/Conversion/MatmulKernel.h"
 #include "ternac/Conversion/Passes.h"
+#include "ternac/Conversion/TableKernel.h"
 #include "ternac/Conversion/TernToVector.h"
 
 #include "Lowering.h"
@@ -76,6 +77,8 @@ LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
     return lowerToReferenceKernel(op, v);
   case Strategy::AddSub:
     return lowerToKernel(op, v, addSubStrategy());
+  case Strategy::Lut:
+    return lowerToTables(op, v, *memoryTables(op.getPacking()->getLayout()));
   case Strategy::Dot:
     return op.emitOpError("strategy 'dot' is a target's; its lowering must run "
                           "before convert-tern-to-vector");

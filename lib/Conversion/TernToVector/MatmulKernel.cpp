@@ -17,9 +17,6 @@ using namespace ternac::tern;
 
 namespace {
 
-/// How far ahead of their use weights are fetched.
-constexpr int64_t kPrefetchBytes = 4096;
-
 /// Tiles of a superblock at most.
 constexpr int64_t kMaxBlocks = 16;
 
@@ -70,16 +67,6 @@ std::string storedForm(MatmulOp op) {
   return form;
 }
 
-MemRefType flat(Type element) {
-  return MemRefType::get({ShapedType::kDynamic}, element);
-}
-
-/// `memref` of [n, columns] as one dimension.
-Value flatten(VectorBuilder &v, Value memref) {
-  SmallVector<ReassociationIndices> all{{0, 1}};
-  return memref::CollapseShapeOp::create(v.b, memref, all);
-}
-
 /// f32 rows of the matrix `memref`, wherever they lie.
 MemRefType stridedRows(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
@@ -117,9 +104,8 @@ func::FuncOp getKernel(MatmulOp op, std::string name,
     if (auto known = module.lookupSymbol<func::FuncOp>(name))
       return known;
   }
-  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  Type i8 = builder.getI8Type(), i32 = builder.getI32Type(),
-       index = builder.getIndexType();
+  Type i8 = caller.b.getI8Type(), i32 = caller.b.getI32Type(),
+       index = caller.b.getIndexType();
   Value out = op.getOuts().front();
   SmallVector<Type> types = {flat(i8),  flat(i32), op.getWeight().getType(),
                              flat(i32), index,     index,
@@ -130,32 +116,9 @@ func::FuncOp getKernel(MatmulOp op, std::string name,
   }
   if (op.getResidual())
     types.push_back(stridedRows(op.getResidual()));
-  auto type = builder.getFunctionType(types, {});
-  auto kernel = func::FuncOp::create(builder, op.getLoc(), name, type);
-  kernel.setPrivate();
+  func::FuncOp kernel = getKernelFunction(op, name, types, body, caller);
   kernel->setAttr(kStoredAttr, form);
-  // A kernel is something to find in the code and in a profile.
-  kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
-  ImplicitLocOpBuilder b(op.getLoc(), builder);
-  b.setInsertionPointToStart(kernel.addEntryBlock());
-  VectorBuilder v(b, /*environment=*/Value(), caller.options);
-  body(v, kernel);
-  func::ReturnOp::create(b);
   return kernel;
-}
-
-/// Kernels take q, integer results and scales flat.
-LogicalResult verifyContiguous(MatmulOp op) {
-  SmallVector<Value> flat = {op.getQ()};
-  if (op.getStep())
-    flat.append({op.getStep(), op.getScale()});
-  else
-    flat.push_back(op.getOuts().front());
-  for (Value matrix : flat)
-    if (!cast<MemRefType>(matrix.getType()).getLayout().isIdentity())
-      return op.emitOpError("expected contiguous rows, but got ")
-             << matrix.getType();
-  return success();
 }
 
 void callKernel(MatmulOp op, VectorBuilder &v, func::FuncOp kernel,
@@ -403,6 +366,53 @@ private:
 };
 
 } // namespace
+
+MemRefType ternac::flat(Type element) {
+  return MemRefType::get({ShapedType::kDynamic}, element);
+}
+
+Value ternac::flatten(VectorBuilder &v, Value memref) {
+  SmallVector<ReassociationIndices> all{{0, 1}};
+  Value line = memref::CollapseShapeOp::create(v.b, memref, all);
+  auto type = cast<MemRefType>(line.getType());
+  if (type.hasStaticShape())
+    return memref::CastOp::create(v.b, flat(type.getElementType()), line);
+  return line;
+}
+
+func::FuncOp ternac::getKernelFunction(
+    Operation *op, StringRef name, TypeRange inputs,
+    function_ref<void(VectorBuilder &, func::FuncOp)> body,
+    const VectorBuilder &caller) {
+  auto module = op->getParentOfType<ModuleOp>();
+  if (auto known = module.lookupSymbol<func::FuncOp>(name))
+    return known;
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto type = builder.getFunctionType(inputs, {});
+  auto kernel = func::FuncOp::create(builder, op->getLoc(), name, type);
+  kernel.setPrivate();
+  // A kernel is something to find in the code and in a profile.
+  kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
+  ImplicitLocOpBuilder b(op->getLoc(), builder);
+  b.setInsertionPointToStart(kernel.addEntryBlock());
+  VectorBuilder v(b, /*environment=*/Value(), caller.options);
+  body(v, kernel);
+  func::ReturnOp::create(b);
+  return kernel;
+}
+
+LogicalResult ternac::verifyContiguous(MatmulOp op) {
+  SmallVector<Value> flat = {op.getQ()};
+  if (op.getStep())
+    flat.append({op.getStep(), op.getScale()});
+  else
+    llvm::append_range(flat, op.getOuts());
+  for (Value memref : flat)
+    if (!cast<MemRefType>(memref.getType()).getLayout().isIdentity())
+      return op.emitOpError("expected contiguous rows, but got ")
+             << memref.getType();
+  return success();
+}
 
 LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
                                     const BlockStrategy &strategy) {

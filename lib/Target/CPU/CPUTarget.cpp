@@ -26,7 +26,10 @@ namespace {
 
 class CPUTarget final : public HostTarget {
 public:
-  CPUTarget() { cpu::registerConvertTernDotToX86PassPass(); }
+  CPUTarget() {
+    cpu::registerConvertTernDotToX86PassPass();
+    cpu::registerConvertTernLutToX86PassPass();
+  }
 
   llvm::StringRef name() const override { return "cpu"; }
   llvm::StringRef description() const override {
@@ -106,10 +109,11 @@ public:
 
 protected:
   std::vector<std::string> strategies() const override {
-    return {"dot", "add_sub"};
+    return {"dot", "add_sub", "lut"};
   }
   void buildVectorizePipeline(OpPassManager &pm) const override {
     pm.addPass(cpu::createConvertTernDotToX86Pass());
+    pm.addPass(cpu::createConvertTernLutToX86Pass());
     pm.addPass(createConvertTernToVectorPass());
   }
 };

@@ -49,4 +49,47 @@ def ConvertTernDotToX86Pass
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ConvertTernLutToX86Pass
+    : Pass<"convert-tern-lut-to-x86", "::mlir::ModuleOp"> {
+  let summary = "Lowers ternary matmuls of strategy lut to tables in registers";
+  let description = [{
+    A table of sums lies in registers as two planes of bytes, and the 64 bytes of
+    a block are looked up at once: with `byte_permute`, base-3 bytes in 122
+    entries (the other half of the sums are these with the opposite sign), by
+    `vpermi2b`; with `byte_shuffle`, the halves of two-bit bytes in 16 entries
+    each, by `pshufb` on registers of the width that the target has. All others
+    are left to `convert-tern-to-vector`.
+
+    Example:
+
+    ```mlir
+    // Before.
+    module attributes {tern.target = #tern.target<name = "cpu",
+        capabilities = ["byte_permute"], vector_bits = 512>} {
+      func.func @f(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<832xi8>,
+                   %y: memref<?x16xi32>, %tables: memref<4x3328xi16>, %env: !tern.environment) {
+        tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>,
+            packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
+          : (memref<?x65xi8>, memref<?xi32>, memref<832xi8>, memref<?x16xi32>, memref<4x3328xi16>) -> ()
+        return
+      }
+    }
+    ```
+
+    ```mlir
+    // After, the innermost op.
+    func.func @f(%low: vector<64xi8>, %weights: vector<64xi8>, %high: vector<64xi8>) -> vector<64xi8> {
+      %y = llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.qi.512"(%low, %weights, %high)
+        : (vector<64xi8>, vector<64xi8>, vector<64xi8>) -> vector<64xi8>
+      return %y : vector<64xi8>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 #endif // TERNAC_LIB_TARGET_CPU_PASSES_TD

@@ -145,6 +145,8 @@ std::vector<std::string> X86Machine::capabilities() const {
     list.push_back("mask_registers");
   if (has("avx512vbmi"))
     list.push_back("byte_permute");
+  if (has("ssse3"))
+    list.push_back("byte_shuffle");
   DotInstruction best = DotInstruction::None;
   if (has("avx512vnni") && vectorBits() == 512)
     best = DotInstruction::Vnni512;

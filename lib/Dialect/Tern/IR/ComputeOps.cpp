@@ -333,11 +333,20 @@ int64_t MatmulOp::getMatrixCols() {
   return getCols() ? int64_t(*getCols()) : dim(getWeight(), 1);
 }
 
+bool MatmulOp::hasTables() {
+  return getConfig() && getConfig()->getStrategy() == Strategy::Lut;
+}
+
+int64_t MatmulOp::getTableColumns() {
+  packing::Layout layout = getPacking()->getLayout();
+  return layout.paddedCols(getMatrixCols()) / layout.digits() * kTableElements;
+}
+
 LogicalResult MatmulOp::verify() {
   int64_t n = dim(getQ(), 0);
   auto weight = cast<ShapedType>(getWeight().getType());
   Type i32 = IntegerType::get(getContext(), 32);
-  if (failed(verifyForms(*this, 1)))
+  if (failed(verifyForms(*this, 1, /*scratch=*/hasTables() ? 1 : 0)))
     return failure();
   bool packed = weight.getRank() == 1;
   StringRef constraint = packed ? "C2" : "C1";
@@ -382,18 +391,24 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("(C5) expected step, scale and 'segments' together");
   if (getResidual() && !getStep())
     return emitOpError("(C6) expected a residual only with 'rescale'");
-  if (!getStep())
-    return verifyResult(*this, constraint, 0, {n, m}, i32);
-  if (failed(
-          verifyDim(*this, "C5", "elements of step", dim(getStep(), 0), n)) ||
-      failed(verifySegments(*this, *getSegments(), getScale(), m, "C5")))
+  if (getStep() &&
+      (failed(
+           verifyDim(*this, "C5", "elements of step", dim(getStep(), 0), n)) ||
+       failed(verifySegments(*this, *getSegments(), getScale(), m, "C5"))))
     return failure();
   if (getResidual() && (failed(verifyDim(*this, "C6", "rows of the residual",
                                          dim(getResidual(), 0), n)) ||
                         failed(verifyDim(*this, "C6", "columns of the residual",
                                          dim(getResidual(), 1), m))))
     return failure();
-  return verifyResult(*this, "C5", 0, {n, m}, f32(*this));
+  if (failed(getStep()
+                 ? verifyResult(*this, "C5", 0, {n, m}, f32(*this))
+                 : verifyResult(*this, constraint, 0, {n, m}, i32)))
+    return failure();
+  if (getOuts().empty() || !hasTables())
+    return success();
+  return verifyResult(*this, "C7", 1, {kTableRows, getTableColumns()},
+                      IntegerType::get(getContext(), 16));
 }
 
 LogicalResult RescaleOp::verify() {

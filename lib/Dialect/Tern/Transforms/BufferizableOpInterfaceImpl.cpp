@@ -115,6 +115,16 @@ struct ComputeModel
         return failure();
       outs.push_back(*buffer);
     }
+    if (auto matmul = dyn_cast<MatmulOp>(op); matmul && matmul.hasTables()) {
+      MemRefType tables =
+          MemRefType::get({MatmulOp::kTableRows, matmul.getTableColumns()},
+                          rewriter.getI16Type());
+      FailureOr<Value> buffer =
+          allocate(rewriter, op->getLoc(), tables, /*rows=*/Value(), options);
+      if (failed(buffer))
+        return failure();
+      outs.push_back(*buffer);
+    }
 
     createBufferForm(op, rewriter, operands, outs);
     replaceOpWithBufferizedValues(rewriter, op,

@@ -23,6 +23,7 @@ bool canRescale(Strategy strategy) {
   switch (strategy) {
   case Strategy::Reference:
   case Strategy::AddSub:
+  case Strategy::Lut:
     return false;
   case Strategy::Dot:
     return true;

@@ -24,9 +24,9 @@ namespace {
 /// An allocation, the time during which its bytes are needed, and its place.
 struct Buffer {
   memref::AllocOp alloc;
-  int64_t bytesPerRow;
+  int64_t bytes;       ///< per row of the call, or in all
   unsigned begin, end; ///< numbers of the first and last op that need it
-  int64_t place = 0;   ///< bytes per row before it
+  int64_t place = 0;   ///< bytes before it, in the same unit
 
   bool overlaps(const Buffer &other) const {
     return begin <= other.end && other.begin <= end;
@@ -45,23 +45,28 @@ private:
   LogicalResult plan(func::FuncOp func) {
     numberOps(func);
     BufferViewFlowAnalysis aliases(func);
-    SmallVector<Buffer> buffers;
+    SmallVector<Buffer> fixed, perRow;
     WalkResult result = func.walk([&](memref::AllocOp alloc) {
-      std::optional<int64_t> bytes = bytesPerRow(alloc);
+      std::optional<int64_t> bytes = sizeOf(alloc);
       if (!bytes) {
-        alloc.emitOpError("expected one dynamic size, the rows of the call, in "
-                          "the leading dimension");
+        alloc.emitOpError("expected a static shape, or one dynamic size, the "
+                          "rows of the call, in the leading dimension");
         return WalkResult::interrupt();
       }
+      SmallVector<Buffer> &buffers =
+          alloc.getType().hasStaticShape() ? fixed : perRow;
       buffers.push_back(lifetime(alloc, *bytes, aliases));
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
       return failure();
-    int64_t total = place(buffers);
+    int64_t fixedBytes = place(fixed), rowBytes = place(perRow);
+    Builder builder(&getContext());
+    func->setAttr("tern.workspace_bytes_fixed",
+                  builder.getI64IntegerAttr(fixedBytes));
     func->setAttr("tern.workspace_bytes_per_row",
-                  IntegerAttr::get(IntegerType::get(&getContext(), 64), total));
-    return replace(func, buffers);
+                  builder.getI64IntegerAttr(rowBytes));
+    return replace(func, fixed, fixedBytes, perRow);
   }
 
   void numberOps(func::FuncOp func) {
@@ -81,14 +86,15 @@ private:
     return last;
   }
 
-  /// Rounded up to 64 so that every buffer is aligned whatever the rows.
-  static std::optional<int64_t> bytesPerRow(memref::AllocOp alloc) {
+  /// The bytes of a row, or of a buffer of static shape; rounded up to 64 so
+  /// that every buffer is aligned whatever the rows.
+  static std::optional<int64_t> sizeOf(memref::AllocOp alloc) {
     MemRefType type = alloc.getType();
-    if (type.getNumDynamicDims() != 1 || !type.isDynamicDim(0) ||
-        !type.getLayout().isIdentity())
+    bool hasRows = type.getNumDynamicDims() == 1 && type.isDynamicDim(0);
+    if ((!hasRows && !type.hasStaticShape()) || !type.getLayout().isIdentity())
       return std::nullopt;
     int64_t bytes = type.getElementTypeBitWidth() / 8;
-    for (int64_t size : type.getShape().drop_front())
+    for (int64_t size : type.getShape().drop_front(hasRows ? 1 : 0))
       bytes *= size;
     return llvm::alignTo(bytes, 64);
   }
@@ -113,14 +119,13 @@ private:
     return buffer;
   }
 
-  /// First fit, large buffers first. Returns the bytes per row in all.
+  /// First fit, large buffers first. Returns the bytes in all.
   static int64_t place(MutableArrayRef<Buffer> buffers) {
     SmallVector<Buffer *> order;
     for (Buffer &buffer : buffers)
       order.push_back(&buffer);
     llvm::sort(order, [](Buffer *a, Buffer *b) {
-      return std::pair(-a->bytesPerRow, a->begin) <
-             std::pair(-b->bytesPerRow, b->begin);
+      return std::pair(-a->bytes, a->begin) < std::pair(-b->bytes, b->begin);
     });
     int64_t total = 0;
     SmallVector<Buffer *> placed;
@@ -134,27 +139,53 @@ private:
       });
       int64_t place = 0;
       for (Buffer *other : conflicts) {
-        if (place + buffer->bytesPerRow <= other->place)
+        if (place + buffer->bytes <= other->place)
           break;
-        place = std::max(place, other->place + other->bytesPerRow);
+        place = std::max(place, other->place + other->bytes);
       }
       buffer->place = place;
       placed.push_back(buffer);
-      total = std::max(total, place + buffer->bytesPerRow);
+      total = std::max(total, place + buffer->bytes);
     }
     return total;
   }
 
-  LogicalResult replace(func::FuncOp func, ArrayRef<Buffer> buffers) {
-    if (buffers.empty())
+  /// The fixed buffers come first, then those of the rows.
+  static LogicalResult replace(func::FuncOp func, ArrayRef<Buffer> fixed,
+                               int64_t fixedBytes, ArrayRef<Buffer> perRow) {
+    if (fixed.empty() && perRow.empty())
       return success();
     Value workspace;
     for (unsigned i = 0, e = func.getNumArguments(); i != e; ++i)
       if (func.getArgAttr(i, "tern.workspace"))
         workspace = func.getArgument(i);
-    // Every buffer has the rows of some argument; the most rows bound them all.
     OpBuilder builder(&func.front(), func.front().begin());
     Location loc = func.getLoc();
+    Value rows = perRow.empty() ? Value() : mostRows(func, builder);
+    if (!workspace || (!perRow.empty() && !rows))
+      return func.emitOpError("expected an argument 'tern.workspace' and a "
+                              "memref whose first dimension is the rows");
+    for (const Buffer &buffer : fixed)
+      makeView(buffer, workspace,
+               arith::ConstantIndexOp::create(builder, loc, buffer.place));
+    llvm::DenseMap<int64_t, Value> shifts;
+    for (const Buffer &buffer : perRow) {
+      Value &shift = shifts[buffer.place];
+      if (!shift) {
+        Value place =
+            arith::ConstantIndexOp::create(builder, loc, buffer.place);
+        Value first = arith::ConstantIndexOp::create(builder, loc, fixedBytes);
+        shift = arith::AddIOp::create(
+            builder, loc, first,
+            arith::MulIOp::create(builder, loc, rows, place));
+      }
+      makeView(buffer, workspace, shift);
+    }
+    return success();
+  }
+
+  /// Every buffer has the rows of some argument; the most rows bound them all.
+  static Value mostRows(func::FuncOp func, OpBuilder &builder) {
     Value rows;
     for (BlockArgument arg : func.getArguments()) {
       auto type = dyn_cast<MemRefType>(arg.getType());
@@ -162,29 +193,21 @@ private:
           func.getArgAttr(arg.getArgNumber(), "tern.workspace") ||
           func.getArgAttr(arg.getArgNumber(), "tern.weights"))
         continue;
+      Location loc = func.getLoc();
       Value size = memref::DimOp::create(builder, loc, arg, 0);
       rows = rows ? arith::MaxUIOp::create(builder, loc, rows, size) : size;
     }
-    if (!workspace || !rows)
-      return func.emitOpError("expected an argument 'tern.workspace' and a "
-                              "memref whose first dimension is the rows");
-    llvm::DenseMap<int64_t, Value> shifts;
-    for (const Buffer &buffer : buffers) {
-      Value &shift = shifts[buffer.place];
-      if (!shift) {
-        Value place =
-            arith::ConstantIndexOp::create(builder, loc, buffer.place);
-        shift = arith::MulIOp::create(builder, loc, rows, place);
-      }
-      memref::AllocOp alloc = buffer.alloc;
-      OpBuilder at(alloc);
-      Value view =
-          memref::ViewOp::create(at, alloc.getLoc(), alloc.getType(), workspace,
-                                 shift, alloc.getDynamicSizes());
-      alloc.replaceAllUsesWith(view);
-      alloc.erase();
-    }
-    return success();
+    return rows;
+  }
+
+  static void makeView(const Buffer &buffer, Value workspace, Value shift) {
+    memref::AllocOp alloc = buffer.alloc;
+    OpBuilder at(alloc);
+    Value view =
+        memref::ViewOp::create(at, alloc.getLoc(), alloc.getType(), workspace,
+                               shift, alloc.getDynamicSizes());
+    alloc.replaceAllUsesWith(view);
+    alloc.erase();
   }
 
   llvm::DenseMap<Operation *, unsigned> numbers;

@@ -101,6 +101,8 @@ private:
           << packing << "'";
       return std::nullopt;
     }
+    if (strategy == Strategy::Lut)
+      return chooseColumns(op);
     if (packing == "auto") {
       packing::Layout twoBit = packing::tileTwoBit();
       packing::Layout base3 = packing::bestTileBase3(cols);
@@ -119,6 +121,21 @@ private:
       return packing::tileTwoBit();
     op.emitError("unknown packing '")
         << packing << "'; expected auto, row2, tile2 or base3";
+    return std::nullopt;
+  }
+
+  /// Tables are shared by the rows of a tile one byte wide.
+  std::optional<packing::Layout> chooseColumns(MatmulOp op) {
+    // Two digits select from 16 sums, which suits registers of 16 bytes.
+    bool registersOf16 = target.hasCapability("byte_shuffle") &&
+                         !target.hasCapability("byte_permute");
+    if (packing == "tile2" || (packing == "auto" && registersOf16))
+      return packing::columnTwoBit();
+    if (packing == "base3" || packing == "auto")
+      return packing::columnBase3();
+    op.emitError("strategy 'lut' reads the packings 'tile2' and 'base3' only, "
+                 "in columns of bytes, but got '")
+        << packing << "'";
     return std::nullopt;
   }
 

@@ -55,7 +55,8 @@ def Tern_ScaleSense : Tern_Enum<"ScaleSense", "what a stored scale means", [
 def Tern_Strategy : Tern_Enum<"Strategy", "how a ternary matmul is computed", [
   I32EnumAttrCase<"Reference", 0, "reference">,
   I32EnumAttrCase<"AddSub", 1, "add_sub">,
-  I32EnumAttrCase<"Dot", 2, "dot">]>;
+  I32EnumAttrCase<"Dot", 2, "dot">,
+  I32EnumAttrCase<"Lut", 3, "lut">]>;
 
 def Tern_Activation : Tern_Enum<"Activation", "function of a gated product", [
   I32EnumAttrCase<"Relu2", 0, "relu2">,
@@ -142,6 +143,10 @@ def Tern_LoweringConfigAttr : Tern_Attr<"LoweringConfig", "lowering_config"> {
     * `add_sub`: additions and subtractions chosen by the weights; no
       multiplication.
     * `dot`: byte dot products of unpacked codes.
+    * `lut`: the sums that a byte of weights can select are written to tables
+      once per row of activations; a byte is then an index, and what is left are
+      look-ups and additions. No multiplication. Reads layouts whose tiles are
+      one byte wide.
 
     Example:
 
@@ -165,6 +170,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     * `f16_convert`: f16 and f32 convert in hardware,
     * `int8_dot`: a dot product of unsigned and signed bytes into i32,
     * `byte_permute`: any byte of a register is selected by index,
+    * `byte_shuffle`: the same within each 16 bytes of a register,
     * `base3_unpack`: the digits of base-3 bytes cost about as much as two-bit
       fields, so that fewer bytes win,
     * `mask_registers`: vector operations can be predicated.

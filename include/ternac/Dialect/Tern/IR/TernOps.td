@@ -617,7 +617,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     `config` says how it will be lowered; a selection pass writes `packing` and
     `config` just before. `sum` has the sum of each row of q: strategies that
     compute with the codes 0, 1, 2 subtract it. Columns of q beyond K must be
-    zero.
+    zero. In the buffer form of strategy `lut` a second memref after `into` is
+    scratch: tables of the sums for 4 rows of q, whatever the rows of the call.
 
     With `rescale` the result is f32: that of `tern.rescale` of the product, with
     the same operands and `segments`, each sum being rescaled where it is stored.
@@ -635,6 +636,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
       `tern.rescale`: step has n elements, the segments have one element per
       scale and their sum is M. The result is f32 with them, else i32.
     * (C6) the residual is [n, M] and needs `rescale`.
+    * (C7) the scratch of `lut` is [4, T] i16, T = 256 for each group of columns
+      that one byte of W holds.
 
     Example:
 
@@ -663,6 +666,12 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     int64_t getMatrixRows();
     /// Columns K of the matrix, before padding.
     int64_t getMatrixCols();
+    /// Rows of q whose tables the scratch of `lut` holds, and the i16 elements
+    /// of a row's tables: 256 for each byte of a row of the matrix.
+    static constexpr int64_t kTableRows = 4;
+    static constexpr int64_t kTableElements = 256;
+    bool hasTables();
+    int64_t getTableColumns();
   }];
 }
 

@@ -292,7 +292,8 @@ def TernSelectLoweringPass
     of `tern.target` and the shape: two-bit tiles, or base-3 tiles where the
     target has `base3_unpack` and padding leaves them smaller. `strategy` and
     `packing` override the choice; a strategy that the target cannot do is an
-    error.
+    error. With strategy `lut` the packings `tile2` and `base3` mean tiles one
+    byte wide.
 
     With `--tern-select-lowering=strategies=dot,add_sub` and a target without `int8_dot`:
 
@@ -450,10 +451,12 @@ def TernBufferizePass : Pass<"tern-bufferize", "::mlir::ModuleOp"> {
 def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
   let summary = "Gives every buffer its place in the workspace";
   let description = [{
-    Replaces each allocation by a view of the workspace. Every buffer has a size
-    per row of the call, so its place is a number of bytes per row, times the
-    rows; buffers that are never live together share their bytes. The bytes per
-    row in all are the function's attribute `tern.workspace_bytes_per_row`.
+    Replaces each allocation by a view of the workspace. Buffers of static shape
+    come first. All others have a size per row of the call, so their place is a
+    number of bytes per row, times the rows; buffers that are never live
+    together share their bytes. The function's attributes
+    `tern.workspace_bytes_fixed` and `tern.workspace_bytes_per_row` have the
+    bytes in all: the first, plus the second for each row.
 
     Example:
 
@@ -469,7 +472,7 @@ def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
     ```mlir
     // After.
     func.func @f(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}, %n: index)
-        attributes {tern.workspace_bytes_per_row = 64 : i64} {
+        attributes {tern.workspace_bytes_fixed = 0 : i64, tern.workspace_bytes_per_row = 64 : i64} {
       %c0 = arith.constant 0 : index
       %a = memref.view %workspace[%c0][%n] : memref<?xi8> to memref<?x16xf32>
       tern.add %x, %x into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
