@@ -50,18 +50,19 @@ Expected<Output> Output::parse(llvm::StringRef word) {
 namespace {
 
 /// Keeps the first error, as "[file:line:column: ]message", for the one line in
-/// which a compilation ends, and prints warnings and remarks.
+/// which a compilation ends, and prints warnings and, if wanted, remarks.
 class DiagnosticCollector : public ScopedDiagnosticHandler {
 public:
-  explicit DiagnosticCollector(MLIRContext *context)
+  DiagnosticCollector(MLIRContext *context, bool remarks)
       : ScopedDiagnosticHandler(context) {
-    setHandler([this](Diagnostic &diagnostic) {
+    setHandler([this, remarks](Diagnostic &diagnostic) {
       std::string text = describe(diagnostic);
       if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
         llvm::errs() << "warning: " << text << '\n';
-      else if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
-        llvm::errs() << "remark: " << text << '\n';
-      else if (firstError.empty())
+      else if (diagnostic.getSeverity() == DiagnosticSeverity::Remark) {
+        if (remarks)
+          llvm::errs() << "remark: " << text << '\n';
+      } else if (firstError.empty())
         firstError = text;
       return success();
     });
@@ -160,7 +161,7 @@ public:
   }
 
   Error run() {
-    DiagnosticCollector diagnostics(&context);
+    DiagnosticCollector diagnostics(&context, options.remarks);
     return diagnostics.explain(runSteps());
   }
 

@@ -103,6 +103,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "of ternary matmuls: auto (default), add_sub, dot, lut");
   arguments.option("packing", "NAME", compile.lowering.packing,
                    "of ternary weights: auto (default), row2, tile2, base3");
+  arguments.flag("remarks", compile.remarks,
+                 "say why each matmul has its strategy and packing");
   arguments.option("weights", "PLACE", weights, "embedded (default)");
   arguments.option("synthetic-weights", "SEED", seed,
                    "make weights from SEED; config.json is enough");

@@ -43,6 +43,7 @@ struct CompileOptions {
   std::string dumpPhasesTo; ///< a folder, or ""
   std::string weightsRoot;  ///< where an .mlir file's weights lie, or ""
   LoweringChoice lowering;
+  bool remarks = false; ///< print why each matmul is lowered as it is
   import::ModelOptions modelOptions;
   std::optional<int64_t> contextLength;
   /// Names of the options given that only the import of a checkpoint reads; an

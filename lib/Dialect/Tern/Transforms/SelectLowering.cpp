@@ -7,6 +7,10 @@
 
 #include "ternac/Dialect/Tern/Transforms/Passes.h"
 
+#include "CostModel.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
 namespace ternac::tern {
 #define GEN_PASS_DEF_TERNSELECTLOWERINGPASS
 #include "ternac/Dialect/Tern/Transforms/Passes.h.inc"
@@ -17,11 +21,6 @@ using namespace ternac;
 using namespace ternac::tern;
 
 namespace {
-
-/// The capability that a strategy needs, or "".
-StringRef neededCapability(Strategy strategy) {
-  return strategy == Strategy::Dot ? "int8_dot" : "";
-}
 
 struct SelectLowering
     : ternac::tern::impl::TernSelectLoweringPassBase<SelectLowering> {
@@ -35,111 +34,154 @@ struct SelectLowering
           << TernDialect::kTargetAttr << "'";
       return signalPassFailure();
     }
-    std::optional<Strategy> chosen = chooseStrategy(module);
-    if (!chosen)
+    forms = candidates(module);
+    if (forms.empty())
       return signalPassFailure();
-    WalkResult result = module.walk([&](MatmulOp op) {
-      if (op.getCols()) // packed already
-        return WalkResult::advance();
-      std::optional<packing::Layout> layout =
-          chooseLayout(op, *chosen, op.getMatrixCols());
-      if (!layout)
-        return WalkResult::interrupt();
-      op.setConfigAttr(LoweringConfigAttr::get(&getContext(), *chosen));
-      op.setPackingAttr(PackingAttr::get(&getContext(), *layout));
-      return WalkResult::advance();
+    module.walk([&](MatmulOp op) {
+      if (!op.getCols()) // packed already
+        select(op);
     });
-    if (result.wasInterrupted())
-      signalPassFailure();
   }
 
 private:
-  /// The strategies that the target lists and whose capability it has.
-  SmallVector<Strategy> usable() {
-    SmallVector<Strategy> list;
-    for (const std::string &name : strategies)
-      if (std::optional<Strategy> strategy = symbolizeStrategy(name)) {
-        StringRef capability = neededCapability(*strategy);
-        if (capability.empty() || target.hasCapability(capability))
-          list.push_back(*strategy);
-      }
-    return list;
+  bool isListed(Strategy strategy) {
+    return llvm::is_contained(strategies, stringifyStrategy(strategy));
   }
 
-  std::optional<Strategy> chooseStrategy(ModuleOp module) {
-    SmallVector<Strategy> candidates = usable();
-    if (strategy == "auto") {
-      if (!candidates.empty())
-        return candidates.front();
+  /// The kernels that the options leave; none after an error.
+  SmallVector<KernelForm> candidates(ModuleOp module) {
+    SmallVector<KernelForm> all, possible;
+    for (const KernelForm &form : kernelForms())
+      if (isListed(form.strategy)) {
+        all.push_back(form);
+        if (isPossible(form, target))
+          possible.push_back(form);
+      }
+    if (possible.empty()) {
       module.emitError("target '") << target.getName() << "' has no strategy";
-      return std::nullopt;
+      return {};
     }
-    std::optional<Strategy> wanted = symbolizeStrategy(strategy);
-    if (wanted && llvm::is_contained(candidates, *wanted))
-      return wanted;
+    SmallVector<KernelForm> chosen = possible;
+    if (strategy != "auto") {
+      llvm::erase_if(chosen, [&](const KernelForm &form) {
+        return stringifyStrategy(form.strategy) != strategy;
+      });
+      if (chosen.empty()) {
+        strategyError(module, all, possible);
+        return {};
+      }
+    }
+    if (packing != "auto") {
+      SmallVector<KernelForm> before = chosen;
+      llvm::erase_if(chosen, [&](const KernelForm &form) {
+        return form.packing != packing;
+      });
+      if (chosen.empty()) {
+        packingError(module, before);
+        return {};
+      }
+    }
+    // Of the forms of one strategy and packing the first is meant.
+    SmallVector<KernelForm> result;
+    for (const KernelForm &form : chosen)
+      if (llvm::none_of(result, [&](const KernelForm &other) {
+            return other.strategy == form.strategy &&
+                   other.packing == form.packing;
+          }))
+        result.push_back(form);
+    return result;
+  }
+
+  void strategyError(ModuleOp module, ArrayRef<KernelForm> all,
+                     ArrayRef<KernelForm> possible) {
     InFlightDiagnostic diag = module.emitError("strategy '") << strategy << "'";
-    if (wanted && llvm::is_contained(strategies, strategy))
-      diag << " needs the capability '" << neededCapability(*wanted)
+    const auto *impossible = llvm::find_if(all, [&](const KernelForm &form) {
+      return stringifyStrategy(form.strategy) == strategy;
+    });
+    if (impossible != all.end())
+      diag << " needs the capability '" << impossible->capability
            << "', which target '" << target.getName() << "' ("
            << target.getCpuOrEmpty() << ") does not have";
     else
       diag << " is none of target '" << target.getName() << "'";
     diag << "; it has: auto";
-    for (Strategy candidate : candidates)
+    SmallVector<Strategy> named;
+    for (const KernelForm &form : possible)
+      if (!llvm::is_contained(named, form.strategy))
+        named.push_back(form.strategy);
+    for (Strategy candidate : named)
       diag << ", " << stringifyStrategy(candidate);
-    return std::nullopt;
   }
 
-  std::optional<packing::Layout> chooseLayout(MatmulOp op, Strategy strategy,
-                                              int64_t cols) {
-    // The definition reads trits one by one and in no other form.
-    if (strategy == Strategy::Reference) {
-      if (packing == "auto" || packing == packing::unpacked().name())
-        return packing::unpacked();
-      op.emitError(
-          "strategy 'reference' reads the packing 'i8' only, but got '")
-          << packing << "'";
-      return std::nullopt;
-    }
-    if (strategy == Strategy::Lut)
-      return chooseColumns(op);
-    if (packing == "auto") {
-      packing::Layout twoBit = packing::tileTwoBit();
-      packing::Layout base3 = packing::bestTileBase3(cols);
-      int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
-      bool smaller = base3.bytes(rows, cols) < twoBit.bytes(rows, cols);
-      bool fast =
-          strategy == Strategy::Dot && target.hasCapability("base3_unpack");
-      return smaller && fast ? base3 : twoBit;
-    }
-    // "base3" leaves the number of blocks to the shape.
-    if (packing == "base3")
-      return packing::bestTileBase3(cols);
-    if (packing == packing::rowTwoBit().name())
-      return packing::rowTwoBit();
-    if (packing == packing::tileTwoBit().name())
-      return packing::tileTwoBit();
-    op.emitError("unknown packing '")
-        << packing << "'; expected auto, row2, tile2 or base3";
-    return std::nullopt;
+  void packingError(ModuleOp module, ArrayRef<KernelForm> before) {
+    auto isKnown = [&](const KernelForm &form) {
+      return form.packing == packing;
+    };
+    InFlightDiagnostic diag =
+        llvm::none_of(kernelForms(), isKnown)
+            ? module.emitError("unknown packing '") << packing << "'; "
+        : strategy == "auto"
+            ? module.emitError("no strategy of target '")
+                  << target.getName() << "' reads the packing '" << packing
+                  << "'; "
+            : module.emitError("strategy '")
+                  << strategy << "' does not read the packing '" << packing
+                  << "'; ";
+    diag << "expected auto";
+    SmallVector<StringRef> named;
+    for (const KernelForm &form : before)
+      if (!llvm::is_contained(named, form.packing))
+        named.push_back(form.packing);
+    for (StringRef name : named)
+      diag << ", " << name;
   }
 
-  /// Tables are shared by the rows of a tile one byte wide.
-  std::optional<packing::Layout> chooseColumns(MatmulOp op) {
-    // Two digits select from 16 sums, which suits registers of 16 bytes.
-    bool registersOf16 = target.hasCapability("byte_shuffle") &&
-                         !target.hasCapability("byte_permute");
-    if (packing == "tile2" || (packing == "auto" && registersOf16))
-      return packing::columnTwoBit();
-    if (packing == "base3" || packing == "auto")
-      return packing::columnBase3();
-    op.emitError("strategy 'lut' reads the packings 'tile2' and 'base3' only, "
-                 "in columns of bytes, but got '")
-        << packing << "'";
-    return std::nullopt;
+  void select(MatmulOp op) {
+    int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
+    int64_t cols = op.getMatrixCols();
+    SmallVector<std::pair<const KernelForm *, Cost>> ranking;
+    for (const KernelForm &form : forms)
+      ranking.emplace_back(&form, estimate(form, target, rows, cols));
+    // Of equal estimates the one that comes first in the list of forms.
+    llvm::sort(ranking, [](const auto &a, const auto &b) {
+      return std::pair(a.second.total(), a.first) <
+             std::pair(b.second.total(), b.first);
+    });
+    const KernelForm &best = *ranking.front().first;
+    packing::Layout layout = best.layout(cols);
+    op.setConfigAttr(LoweringConfigAttr::get(&getContext(), best.strategy));
+    op.setPackingAttr(PackingAttr::get(&getContext(), layout));
+    explain(op, rows, cols, ranking);
+  }
+
+  /// Why the first of `ranking` was chosen, with the estimates that decided.
+  static void explain(MatmulOp op, int64_t rows, int64_t cols,
+                      ArrayRef<std::pair<const KernelForm *, Cost>> ranking) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    if (auto load = op.getWeight().getDefiningOp<LoadGlobalOp>())
+      stream << load.getGlobal() << ": ";
+    auto [best, cost] = ranking.front();
+    stream << llvm::formatv(
+        "chose {0} on {1} for {2}x{3}: {4:F2} bits a weight, about {5:F1} us "
+        "to read and {6:F1} us to compute a row on one core",
+        stringifyStrategy(best->strategy), best->layout(cols).name(), rows,
+        cols, best->layout(cols).bitsPerWeight(rows, cols), cost.memory * 1e6,
+        cost.arithmetic * 1e6);
+    if (ranking.size() == 1) {
+      stream << "; nothing else was asked for";
+    } else {
+      stream << llvm::formatv("; in all {0:F1} us", cost.total() * 1e6);
+      for (auto [form, other] : ranking.drop_front().take_front(3))
+        stream << llvm::formatv(", {0} on {1} {2:F1} us",
+                                stringifyStrategy(form->strategy),
+                                form->layout(cols).name(), other.total() * 1e6);
+    }
+    op.emitRemark(text);
   }
 
   TargetAttr target;
+  SmallVector<KernelForm> forms;
 };
 
 } // namespace

@@ -1,0 +1,115 @@
+//===- CostModel.cpp - What a ternary matmul costs on a target ------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CostModel.h"
+
+using namespace ternac;
+using namespace ternac::tern;
+
+//===----------------------------------------------------------------------===//
+// The kernels
+//===----------------------------------------------------------------------===//
+
+template <packing::Layout (*layout)()>
+static packing::Layout anyColumns(int64_t) {
+  return layout();
+}
+
+// Operations are counted in the loops as they are lowered, one for each byte of
+// a register, and divided by the weights of a byte.
+static constexpr KernelForm forms[] = {
+    // For each two-bit digit: a mask, a product.
+    {Strategy::Dot, "tile2", "int8_dot", anyColumns<packing::tileTwoBit>, 1, 1,
+     0},
+    // Five ops for the remainder, one look-up, four masks: ten for five digits.
+    {Strategy::Dot, "base3", "base3_unpack", packing::bestTileBase3, 2, 1, 0},
+    // Sixteen ops for four remainders, as many compares and selections.
+    {Strategy::Dot, "base3", "int8_dot", packing::bestTileBase3, 6.4, 1, 0},
+    // As tile2, with shifts, and a sum across the register for each row.
+    {Strategy::Dot, "row2", "int8_dot", anyColumns<packing::rowTwoBit>, 2.2, 1,
+     0},
+    // Two look-ups, mirroring, two sums: twelve for five digits, and tables.
+    {Strategy::Lut, "base3", "byte_permute", anyColumns<packing::columnBase3>,
+     3.2, 0, 0},
+    // For each nibble: a mask or shift, two look-ups, two sums.
+    {Strategy::Lut, "tile2", "byte_shuffle", anyColumns<packing::columnTwoBit>,
+     4, 0, 0},
+    // Two loads and a sum for five digits, or for four.
+    {Strategy::Lut, "base3", "", anyColumns<packing::columnBase3>, 0, 0, 0.6},
+    {Strategy::Lut, "tile2", "", anyColumns<packing::columnTwoBit>, 0, 0, 0.75},
+    // For each digit: two masks and compares, two halves widened, added and
+    // subtracted; without predicates also selected.
+    {Strategy::AddSub, "tile2", "mask_registers",
+     anyColumns<packing::tileTwoBit>, 10, 0, 0},
+    {Strategy::AddSub, "tile2", "", anyColumns<packing::tileTwoBit>, 18, 0, 0},
+    {Strategy::AddSub, "base3", "mask_registers", packing::bestTileBase3, 13, 0,
+     0},
+    {Strategy::AddSub, "base3", "", packing::bestTileBase3, 22, 0, 0},
+    {Strategy::AddSub, "row2", "mask_registers", anyColumns<packing::rowTwoBit>,
+     10.2, 0, 0},
+    {Strategy::AddSub, "row2", "", anyColumns<packing::rowTwoBit>, 18.2, 0, 0},
+    {Strategy::Reference, "i8", "", anyColumns<packing::unpacked>, 0, 0, 4},
+};
+
+llvm::ArrayRef<KernelForm> tern::kernelForms() { return forms; }
+
+bool tern::isPossible(const KernelForm &form, TargetAttr target) {
+  return form.capability.empty() || target.hasCapability(form.capability);
+}
+
+//===----------------------------------------------------------------------===//
+// The estimate
+//===----------------------------------------------------------------------===//
+
+// What is taken where a description says nothing (0): a server's share of
+// memory for one core, and 3.5 GHz with one product, one and a half other
+// vector operations and two on general registers in a cycle.
+static constexpr double defaultBandwidth = 16e9;
+static constexpr double cyclesPerSecond = 3.5e9;
+static constexpr double vectorOpsPerCycle = 1.5;
+static constexpr double scalarOpsPerCycle = 2;
+static constexpr int64_t defaultL2 = 1 << 20;
+
+/// The part of the shorter time that does not overlap with the longer; measured
+/// as 0.15 to 0.25 on kernels whose two times are about equal.
+static constexpr double notOverlapped = 0.2;
+
+double Cost::total() const {
+  return std::max(memory, arithmetic) +
+         notOverlapped * std::min(memory, arithmetic);
+}
+
+Cost tern::estimate(const KernelForm &form, TargetAttr target, int64_t rows,
+                    int64_t cols) {
+  packing::Layout layout = form.layout(cols);
+  double vectorBytes = std::max<int64_t>(target.getVectorBits() / 8, 1);
+  double bandwidth =
+      target.getBandwidth() ? target.getBandwidth() : defaultBandwidth;
+  double peak =
+      target.getPeak() ? target.getPeak() : vectorBytes * cyclesPerSecond;
+  double byteRate = vectorBytes * vectorOpsPerCycle * cyclesPerSecond;
+  double scalarRate = scalarOpsPerCycle * cyclesPerSecond;
+
+  double weights =
+      double(layout.paddedRows(rows)) * double(layout.paddedCols(cols));
+  Cost cost;
+  cost.bytes = layout.bytes(rows, cols);
+  cost.memory = double(cost.bytes) / bandwidth;
+  cost.arithmetic = weights * (form.byteOps / byteRate + form.products / peak +
+                               form.scalarOps / scalarRate);
+  if (form.strategy == Strategy::Lut) {
+    // 256 sums of two bytes for each group of columns, each written once; those
+    // that leave the second-level cache come back from memory for every tile.
+    double tables = double(layout.paddedCols(cols) / layout.digits()) * 512;
+    cost.arithmetic += tables / byteRate;
+    double l2 = target.getL2() ? target.getL2() : defaultL2;
+    if (tables > l2)
+      cost.memory +=
+          tables * double(layout.paddedRows(rows) / layout.rows) / bandwidth;
+  }
+  return cost;
+}
