@@ -113,8 +113,11 @@ class Build:
             assert result.returncode == 0, f"{self}: {result.stderr[:4000]}"
         link = subprocess.run([*linker(), object_file, "-o", library], capture_output=True, text=True)
         assert link.returncode == 0, link.stderr
-        sizes = re.findall(r"@(\w+)\(.*tern\.workspace_bytes_per_row = (\d+)", Path(f"{stem}.bufferized.mlir").read_text())
-        return Library(library, {name: int(size) for name, size in sizes})
+        sizes = re.findall(
+            r"@(\w+)\(.*tern\.workspace_bytes_fixed = (\d+).*tern\.workspace_bytes_per_row = (\d+)",
+            Path(f"{stem}.bufferized.mlir").read_text(),
+        )
+        return Library(library, {name: (int(fixed), int(per_row)) for name, fixed, per_row in sizes})
 
 
 # ---------------------------------------------------------------- calling
@@ -162,6 +165,7 @@ class Library:
     """Code that this process can call."""
 
     def __init__(self, path, workspace):
+        """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds."""
         self.library, self.workspace = ctypes.CDLL(str(path)), workspace
 
     def call(self, name, arguments, outputs, threads=1):
@@ -179,7 +183,8 @@ class Library:
         whole = [guarded(np.full(int(np.prod(shape)) * np.dtype(kind).itemsize + border, 0xA5, np.uint8)) for shape, kind in outputs]
         results = [bytes_[border:].view(kind).reshape(shape) for bytes_, (shape, kind) in zip(whole, outputs)]
         rows = len(values[0])  # the first argument of every function has the rows of the call
-        workspace = guarded(np.full(self.workspace[name] * rows, 0xFF, np.uint8), alignment=64)
+        fixed_bytes, bytes_per_row = self.workspace[name]
+        workspace = guarded(np.full(fixed_bytes + bytes_per_row * rows, 0xFF, np.uint8), alignment=64)
 
         fixed = []
         for value in (*values, *results, workspace, np.zeros(0, np.uint8)):

@@ -26,14 +26,16 @@ struct ModelFacts {
   int64_t vocabSize, hiddenSize, layers, contextLength, maxRows, maxSequences;
   int64_t beginToken;
   llvm::SmallVector<int32_t> endTokens;
-  int64_t weightsBytes, workspaceBytesPerRow, cacheBlockBytes;
+  int64_t weightsBytes, cacheBlockBytes;
+  int64_t workspaceBytesPerRow, workspaceBytesFixed;
   std::string target;
   std::string cpuFeatures;
   std::string json; ///< tern.model as JSON, with the bytes that a token reads
 };
 
-/// Reads `tern.model`, `tern.weights` and `tern.target`, and the attribute that
-/// tern-plan-workspace left on `forward`. Emits an error if one is missing.
+/// Reads `tern.model`, `tern.weights` and `tern.target`, and the attributes
+/// that tern-plan-workspace left on `forward`. Emits an error if one is
+/// missing.
 llvm::FailureOr<ModelFacts> readModelFacts(mlir::ModuleOp module,
                                            mlir::Operation *forward);
 

@@ -24,12 +24,14 @@ namespace {
 /// An allocation, the time during which its bytes are needed, and its place.
 struct Buffer {
   memref::AllocOp alloc;
-  int64_t bytesPerRow;
+  bool isPerRow;       ///< or of a size that does not depend on the rows
+  int64_t bytes;       ///< of a row, or in all
   unsigned begin, end; ///< numbers of the first and last op that need it
-  int64_t place = 0;   ///< bytes per row before it
+  int64_t place = 0;   ///< bytes (per row) of buffers of its kind before it
 
-  bool overlaps(const Buffer &other) const {
-    return begin <= other.end && other.begin <= end;
+  bool conflicts(const Buffer &other) const {
+    return isPerRow == other.isPerRow && begin <= other.end &&
+           other.begin <= end;
   }
 };
 
@@ -47,10 +49,10 @@ private:
     BufferViewFlowAnalysis aliases(func);
     SmallVector<Buffer> buffers;
     WalkResult result = func.walk([&](memref::AllocOp alloc) {
-      std::optional<int64_t> bytes = bytesPerRow(alloc);
+      std::optional<int64_t> bytes = bytesOf(alloc);
       if (!bytes) {
-        alloc.emitOpError("expected one dynamic size, the rows of the call, in "
-                          "the leading dimension");
+        alloc.emitOpError("expected no dynamic size but the rows of the call, "
+                          "in the leading dimension");
         return WalkResult::interrupt();
       }
       buffers.push_back(lifetime(alloc, *bytes, aliases));
@@ -58,10 +60,18 @@ private:
     });
     if (result.wasInterrupted())
       return failure();
-    int64_t total = place(buffers);
+    place(buffers);
+    int64_t fixed = 0, perRow = 0;
+    for (const Buffer &buffer : buffers) {
+      int64_t &total = buffer.isPerRow ? perRow : fixed;
+      total = std::max(total, buffer.place + buffer.bytes);
+    }
+    Builder builder(&getContext());
+    func->setAttr("tern.workspace_bytes_fixed",
+                  builder.getI64IntegerAttr(fixed));
     func->setAttr("tern.workspace_bytes_per_row",
-                  IntegerAttr::get(IntegerType::get(&getContext(), 64), total));
-    return replace(func, buffers);
+                  builder.getI64IntegerAttr(perRow));
+    return replace(func, buffers, fixed);
   }
 
   void numberOps(func::FuncOp func) {
@@ -81,14 +91,16 @@ private:
     return last;
   }
 
-  /// Rounded up to 64 so that every buffer is aligned whatever the rows.
-  static std::optional<int64_t> bytesPerRow(memref::AllocOp alloc) {
+  /// The bytes of a row, or of all if there are no rows; rounded up to 64 so
+  /// that every buffer is aligned whatever the rows.
+  static std::optional<int64_t> bytesOf(memref::AllocOp alloc) {
     MemRefType type = alloc.getType();
-    if (type.getNumDynamicDims() != 1 || !type.isDynamicDim(0) ||
-        !type.getLayout().isIdentity())
+    bool isPerRow = !type.hasStaticShape();
+    if (type.getNumDynamicDims() > 1 || !type.getLayout().isIdentity() ||
+        (isPerRow && !type.isDynamicDim(0)))
       return std::nullopt;
     int64_t bytes = type.getElementTypeBitWidth() / 8;
-    for (int64_t size : type.getShape().drop_front())
+    for (int64_t size : type.getShape().drop_front(isPerRow))
       bytes *= size;
     return llvm::alignTo(bytes, 64);
   }
@@ -98,7 +110,8 @@ private:
   /// end, because the next iteration reads it again.
   Buffer lifetime(memref::AllocOp alloc, int64_t bytes,
                   const BufferViewFlowAnalysis &aliases) {
-    Buffer buffer{alloc, bytes, numbers.lookup(alloc), numbers.lookup(alloc)};
+    Buffer buffer{alloc, !alloc.getType().hasStaticShape(), bytes,
+                  numbers.lookup(alloc), numbers.lookup(alloc)};
     for (Value alias : aliases.resolve(alloc))
       for (Operation *user : alias.getUsers()) {
         Operation *last = user;
@@ -113,46 +126,46 @@ private:
     return buffer;
   }
 
-  /// First fit, large buffers first. Returns the bytes per row in all.
-  static int64_t place(MutableArrayRef<Buffer> buffers) {
+  /// First fit, large buffers first; each kind on its own.
+  static void place(MutableArrayRef<Buffer> buffers) {
     SmallVector<Buffer *> order;
     for (Buffer &buffer : buffers)
       order.push_back(&buffer);
     llvm::sort(order, [](Buffer *a, Buffer *b) {
-      return std::pair(-a->bytesPerRow, a->begin) <
-             std::pair(-b->bytesPerRow, b->begin);
+      return std::pair(-a->bytes, a->begin) < std::pair(-b->bytes, b->begin);
     });
-    int64_t total = 0;
     SmallVector<Buffer *> placed;
     for (Buffer *buffer : order) {
       SmallVector<Buffer *> conflicts;
       for (Buffer *other : placed)
-        if (other->overlaps(*buffer))
+        if (other->conflicts(*buffer))
           conflicts.push_back(other);
       llvm::sort(conflicts, [](Buffer *a, Buffer *b) {
         return std::pair(a->place, a->begin) < std::pair(b->place, b->begin);
       });
       int64_t place = 0;
       for (Buffer *other : conflicts) {
-        if (place + buffer->bytesPerRow <= other->place)
+        if (place + buffer->bytes <= other->place)
           break;
-        place = std::max(place, other->place + other->bytesPerRow);
+        place = std::max(place, other->place + other->bytes);
       }
       buffer->place = place;
       placed.push_back(buffer);
-      total = std::max(total, place + buffer->bytesPerRow);
     }
-    return total;
   }
 
-  LogicalResult replace(func::FuncOp func, ArrayRef<Buffer> buffers) {
+  /// Buffers become views of the workspace: `fixed` bytes of those of a fixed
+  /// size, then those that grow with the rows.
+  LogicalResult replace(func::FuncOp func, ArrayRef<Buffer> buffers,
+                        int64_t fixed) {
     if (buffers.empty())
       return success();
     Value workspace;
     for (unsigned i = 0, e = func.getNumArguments(); i != e; ++i)
       if (func.getArgAttr(i, "tern.workspace"))
         workspace = func.getArgument(i);
-    // Every buffer has the rows of some argument; the most rows bound them all.
+    // Every buffer per row has the rows of some argument; the most rows bound
+    // them all.
     OpBuilder builder(&func.front(), func.front().begin());
     Location loc = func.getLoc();
     Value rows;
@@ -165,16 +178,22 @@ private:
       Value size = memref::DimOp::create(builder, loc, arg, 0);
       rows = rows ? arith::MaxUIOp::create(builder, loc, rows, size) : size;
     }
-    if (!workspace || !rows)
+    bool needsRows = llvm::any_of(
+        buffers, [](const Buffer &buffer) { return buffer.isPerRow; });
+    if (!workspace || (needsRows && !rows))
       return func.emitOpError("expected an argument 'tern.workspace' and a "
                               "memref whose first dimension is the rows");
-    llvm::DenseMap<int64_t, Value> shifts;
+    llvm::DenseMap<int64_t, Value> shifts[2]; // by kind and place
     for (const Buffer &buffer : buffers) {
-      Value &shift = shifts[buffer.place];
+      Value &shift = shifts[buffer.isPerRow][buffer.place];
       if (!shift) {
-        Value place =
-            arith::ConstantIndexOp::create(builder, loc, buffer.place);
-        shift = arith::MulIOp::create(builder, loc, rows, place);
+        shift = arith::ConstantIndexOp::create(builder, loc, buffer.place);
+        if (buffer.isPerRow)
+          shift = arith::MulIOp::create(builder, loc, rows, shift);
+        if (buffer.isPerRow && fixed != 0) {
+          Value start = arith::ConstantIndexOp::create(builder, loc, fixed);
+          shift = arith::AddIOp::create(builder, loc, start, shift);
+        }
       }
       memref::AllocOp alloc = buffer.alloc;
       OpBuilder at(alloc);

@@ -354,10 +354,12 @@ def TernBufferizePass : Pass<"tern-bufferize", "::mlir::ModuleOp"> {
 def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
   let summary = "Gives every buffer its place in the workspace";
   let description = [{
-    Replaces each allocation by a view of the workspace. Every buffer has a size
-    per row of the call, so its place is a number of bytes per row, times the
-    rows; buffers that are never live together share their bytes. The bytes per
-    row in all are the function's attribute `tern.workspace_bytes_per_row`.
+    Replaces each allocation by a view of the workspace. Buffers of a static
+    size come first. All others have a size per row of the call, so their place
+    is a number of bytes per row, times the rows, behind those. Buffers of one
+    kind that are never live together share their bytes. The workspace needs
+    `tern.workspace_bytes_fixed` bytes and `tern.workspace_bytes_per_row` for
+    each row, two attributes of the function.
 
     Example:
 
@@ -373,7 +375,7 @@ def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
     ```mlir
     // After.
     func.func @f(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}, %n: index)
-        attributes {tern.workspace_bytes_per_row = 64 : i64} {
+        attributes {tern.workspace_bytes_fixed = 0 : i64, tern.workspace_bytes_per_row = 64 : i64} {
       %c0 = arith.constant 0 : index
       %a = memref.view %workspace[%c0][%n] : memref<?xi8> to memref<?x16xf32>
       tern.add %x, %x into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
