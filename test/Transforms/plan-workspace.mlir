@@ -1,11 +1,11 @@
 // RUN: ternac-opt %s --tern-plan-workspace --canonicalize --cse --split-input-file | FileCheck %s
 
 // A buffer is a view at a number of bytes per row, times the rows. 16 f32 are 64
-// bytes per row.
+// bytes per row. No buffer is of a fixed size.
 
 // CHECK-LABEL: func.func @chain
 // CHECK-SAME: %[[X:[^:]*]]: memref<?x16xf32>, %{{[^:]*}}: memref<16xf32>, %[[WORKSPACE:[^:]*]]: memref<?xi8> {tern.workspace})
-// CHECK-SAME: attributes {tern.workspace_bytes_per_row = 128 : i64}
+// CHECK-SAME: attributes {tern.workspace_bytes_fixed = 0 : i64, tern.workspace_bytes_per_row = 128 : i64}
 func.func @chain(%x: memref<?x16xf32>, %g: memref<16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
   %c0 = arith.constant 0 : index
   %n = memref.dim %x, %c0 : memref<?x16xf32>
@@ -87,10 +87,43 @@ func.func @loop(%x: memref<?x16xf32>, %g: memref<16xf32>, %workspace: memref<?xi
 
 // -----
 
+// Buffers of a static size lie before all that grow with the rows; they share
+// bytes among themselves. 33 f32 take 192 bytes.
+
+// CHECK-LABEL: func.func @fixed
+// CHECK-SAME: tern.workspace_bytes_fixed = 256 : i64, tern.workspace_bytes_per_row = 64 : i64
+func.func @fixed(%x: memref<?x16xf32>, %y: memref<16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x16xf32>
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
+  // CHECK-DAG: %[[BEHIND:.*]] = arith.constant 192 : index
+  // CHECK-DAG: %[[FIXED:.*]] = arith.constant 256 : index
+  // CHECK-DAG: memref.view %{{.*}}[%[[ZERO]]][] : memref<?xi8> to memref<33xf32>
+  %a = memref.alloc() : memref<33xf32>
+  // CHECK-DAG: %[[B:.*]] = memref.view %{{.*}}[%[[BEHIND]]][] : memref<?xi8> to memref<16xf32>
+  %b = memref.alloc() : memref<16xf32>
+  // CHECK-DAG: %[[ROWS:.*]] = memref.view %{{.*}}[%[[FIXED]]][%{{.*}}] : memref<?xi8> to memref<?x16xf32>
+  %rows = memref.alloc(%n) : memref<?x16xf32>
+  memref.copy %y, %b : memref<16xf32> to memref<16xf32>
+  // CHECK: tern.rms_norm %{{.*}}, %[[B]] into %[[ROWS]] {
+  tern.rms_norm %x, %b into %rows {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  %first = memref.load %a[%c0] : memref<33xf32>
+  memref.store %first, %y[%c0] : memref<16xf32>
+  // The larger is dead: this one has its bytes.
+  // CHECK: %[[C:.*]] = memref.view %{{.*}}[%[[ZERO]]][] : memref<?xi8> to memref<16xf32>
+  %c = memref.alloc() : memref<16xf32>
+  memref.copy %y, %c : memref<16xf32> to memref<16xf32>
+  // CHECK: tern.rms_norm %[[ROWS]], %[[C]]
+  tern.rms_norm %rows, %c into %x {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
 // Nothing to place.
 
 // CHECK-LABEL: func.func @nothing
-// CHECK-SAME: tern.workspace_bytes_per_row = 0 : i64
+// CHECK-SAME: tern.workspace_bytes_fixed = 0 : i64, tern.workspace_bytes_per_row = 0 : i64
 func.func @nothing() {
   return
 }

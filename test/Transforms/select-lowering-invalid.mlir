@@ -1,21 +1,23 @@
 // RUN: split-file %s %t
 // RUN: not ternac-opt %t/no-target.mlir --tern-select-lowering='strategies=add_sub' 2>&1 | FileCheck %s --check-prefix=NO-TARGET
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot,add_sub strategy=dot' 2>&1 | FileCheck %s --check-prefix=CAPABILITY
-// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot,add_sub strategy=lut' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot,add_sub strategy=tile' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub strategy=reference' 2>&1 | FileCheck %s --check-prefix=OTHERS
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot' 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub packing=row3' 2>&1 | FileCheck %s --check-prefix=PACKING
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub packing=i8' 2>&1 | FileCheck %s --check-prefix=UNPACKED
-// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=reference packing=row2' 2>&1 | FileCheck %s --check-prefix=REFERENCE
+// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=reference strategy=reference packing=row2' 2>&1 | FileCheck %s --check-prefix=REFERENCE
+// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub,lut strategy=lut packing=row2' 2>&1 | FileCheck %s --check-prefix=TABLES
 
 // NO-TARGET: error: expected a module attribute 'tern.target'
 // CAPABILITY: error: strategy 'dot' needs the capability 'int8_dot', which target 'cpu' (x86-64) does not have; it has: auto, add_sub
-// UNKNOWN: error: strategy 'lut' is none of target 'cpu'; it has: auto, add_sub
+// UNKNOWN: error: strategy 'tile' is none of target 'cpu'; it has: auto, add_sub
 // OTHERS: error: strategy 'reference' is none of target 'cpu'; it has: auto, add_sub
 // NONE: error: target 'cpu' has no strategy
-// PACKING: error: unknown packing 'row3'; expected auto, row2, tile2 or base3
-// UNPACKED: error: unknown packing 'i8'; expected auto, row2, tile2 or base3
-// REFERENCE: error: strategy 'reference' reads the packing 'i8' only, but got 'row2'
+// PACKING: error: unknown packing 'row3'; expected auto, tile2, base3, row2
+// UNPACKED: error: no strategy of target 'cpu' reads the packing 'i8'; expected auto, tile2, base3, row2
+// REFERENCE: error: strategy 'reference' does not read the packing 'row2'; expected auto, i8
+// TABLES: error: strategy 'lut' does not read the packing 'row2'; expected auto, base3, tile2
 
 //--- no-target.mlir
 module {}

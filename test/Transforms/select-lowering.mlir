@@ -4,7 +4,7 @@
 // RUN: ternac-opt %s --tern-select-lowering='strategies=dot,add_sub packing=base3' --split-input-file | FileCheck %s --check-prefixes=CHECK,BASE3
 // RUN: ternac-opt %s --tern-select-lowering='strategies=reference' --split-input-file | FileCheck %s --check-prefixes=CHECK,REFERENCE
 
-// The best strategy whose capability the target has.
+// Only strategies whose capability the target has.
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot"]>} {
   // CHECK-LABEL: func.func @has_dot

@@ -113,8 +113,10 @@ class Build:
             assert result.returncode == 0, f"{self}: {result.stderr[:4000]}"
         link = subprocess.run([*linker(), object_file, "-o", library], capture_output=True, text=True)
         assert link.returncode == 0, link.stderr
-        workspace = r"@(\w+)\(.*tern\.workspace_bytes_fixed = (\d+).*tern\.workspace_bytes_per_row = (\d+)"
-        sizes = re.findall(workspace, Path(f"{stem}.bufferized.mlir").read_text())
+        sizes = re.findall(
+            r"@(\w+)\(.*tern\.workspace_bytes_fixed = (\d+).*tern\.workspace_bytes_per_row = (\d+)",
+            Path(f"{stem}.bufferized.mlir").read_text(),
+        )
         return Library(library, {name: (int(fixed), int(per_row)) for name, fixed, per_row in sizes})
 
 
@@ -163,6 +165,7 @@ class Library:
     """Code that this process can call."""
 
     def __init__(self, path, workspace):
+        """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds."""
         self.library, self.workspace = ctypes.CDLL(str(path)), workspace
 
     def call(self, name, arguments, outputs, threads=1):
@@ -180,12 +183,12 @@ class Library:
         whole = [guarded(np.full(int(np.prod(shape)) * np.dtype(kind).itemsize + border, 0xA5, np.uint8)) for shape, kind in outputs]
         results = [bytes_[border:].view(kind).reshape(shape) for bytes_, (shape, kind) in zip(whole, outputs)]
         rows = len(values[0])  # the first argument of every function has the rows of the call
-        fixed, per_row = self.workspace[name]
-        workspace = guarded(np.full(fixed + per_row * rows, 0xFF, np.uint8), alignment=64)
+        fixed_bytes, bytes_per_row = self.workspace[name]
+        workspace = guarded(np.full(fixed_bytes + bytes_per_row * rows, 0xFF, np.uint8), alignment=64)
 
-        shared = []
+        fixed = []
         for value in (*values, *results, workspace, np.zeros(0, np.uint8)):
-            shared += memref(value) if isinstance(value, np.ndarray) else [ctypes.c_int64(value)]
+            fixed += memref(value) if isinstance(value, np.ndarray) else [ctypes.c_int64(value)]
         barrier = threading.Barrier(threads)
         wait = Wait(lambda context, thread: barrier.wait(60) and None)
         function = getattr(self.library, name)
@@ -193,7 +196,7 @@ class Library:
 
         def run(thread):
             frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p))
-            function(*shared, ctypes.byref(frame))
+            function(*fixed, ctypes.byref(frame))
 
         others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]
         for other in others:

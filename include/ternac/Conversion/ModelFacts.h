@@ -27,7 +27,7 @@ struct ModelFacts {
   int64_t beginToken;
   llvm::SmallVector<int32_t> endTokens;
   int64_t weightsBytes, cacheBlockBytes;
-  int64_t workspaceBytesFixed, workspaceBytesPerRow;
+  int64_t workspaceBytesPerRow, workspaceBytesFixed;
   std::string target;
   std::string cpuFeatures;
   std::string json; ///< tern.model as JSON, with the bytes that a token reads

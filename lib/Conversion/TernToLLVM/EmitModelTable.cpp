@@ -48,9 +48,9 @@ public:
     writeNoBarrier();
     writeBody();
     writeForward();
-    writeSize("ternac.workspace_bytes", facts.workspaceBytesFixed,
-              facts.workspaceBytesPerRow, true);
-    writeSize("ternac.cache_bytes", 0, facts.cacheBlockBytes, false);
+    writeSize("ternac.workspace_bytes", facts.workspaceBytesPerRow,
+              facts.workspaceBytesFixed, true);
+    writeSize("ternac.cache_bytes", facts.cacheBlockBytes, 0, false);
     writeTable();
   }
 
@@ -270,17 +270,17 @@ private:
     LLVM::ReturnOp::create(b, i32(TERNAC_OK));
   }
 
-  /// A function of (u32 count[, u32 threads]) -> fixed + count * each, at least
-  /// 64.
-  void writeSize(StringRef name, int64_t fixed, int64_t each,
+  /// A function of (u32 count[, u32 threads]) -> count * bytes + fixed, at
+  /// least 64.
+  void writeSize(StringRef name, int64_t bytes, int64_t fixed,
                  bool takesThreads) {
     SmallVector<Type> inputs(takesThreads ? 2 : 1, i32());
     auto size = function(name, i64(), inputs);
     Value number = LLVM::ZExtOp::create(b, i64(), size.getArgument(0));
-    Value product = LLVM::MulOp::create(b, number, i64(each));
-    Value bytes = LLVM::AddOp::create(b, product, i64(fixed));
+    Value product = LLVM::MulOp::create(b, number, i64(bytes));
+    Value sum = LLVM::AddOp::create(b, product, i64(fixed));
     LLVM::ReturnOp::create(
-        b, LLVM::UMaxOp::create(b, bytes, i64(TERNAC_ALIGNMENT)).getRes());
+        b, LLVM::UMaxOp::create(b, sum, i64(TERNAC_ALIGNMENT)).getRes());
   }
 
   void writeString(StringRef name, StringRef text) {

@@ -64,14 +64,14 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   auto model = module->getAttrOfType<DictionaryAttr>(TernDialect::kModelAttr);
   auto weights = module->getAttrOfType<WeightsAttr>(TernDialect::kWeightsAttr);
   auto target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
-  auto fixed =
-      forward->getAttrOfType<IntegerAttr>("tern.workspace_bytes_fixed");
   auto perRow =
       forward->getAttrOfType<IntegerAttr>("tern.workspace_bytes_per_row");
-  if (!model || !weights || !target || !fixed || !perRow) {
+  auto fixed =
+      forward->getAttrOfType<IntegerAttr>("tern.workspace_bytes_fixed");
+  if (!model || !weights || !target || !perRow || !fixed) {
     module.emitError("expected the attributes tern.model, tern.weights and "
-                     "tern.target, and tern.workspace_bytes_fixed and "
-                     "tern.workspace_bytes_per_row on 'forward'");
+                     "tern.target, and tern.workspace_bytes_per_row and "
+                     "tern.workspace_bytes_fixed on 'forward'");
     return failure();
   }
   bool complete = true;
@@ -108,8 +108,8 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   }
   facts.endTokens.assign(ends.asArrayRef().begin(), ends.asArrayRef().end());
   facts.weightsBytes = weights.getTotalBytes();
-  facts.workspaceBytesFixed = fixed.getInt();
   facts.workspaceBytesPerRow = perRow.getInt();
+  facts.workspaceBytesFixed = fixed.getInt();
   {
     llvm::raw_string_ostream stream(facts.target);
     stream << target;

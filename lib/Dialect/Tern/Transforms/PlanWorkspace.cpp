@@ -24,12 +24,14 @@ namespace {
 /// An allocation, the time during which its bytes are needed, and its place.
 struct Buffer {
   memref::AllocOp alloc;
-  int64_t bytes;       ///< per row of the call, or in all
+  bool isPerRow;       ///< or of a size that does not depend on the rows
+  int64_t bytes;       ///< of a row, or in all
   unsigned begin, end; ///< numbers of the first and last op that need it
-  int64_t place = 0;   ///< bytes before it, in the same unit
+  int64_t place = 0;   ///< bytes (per row) of buffers of its kind before it
 
-  bool overlaps(const Buffer &other) const {
-    return begin <= other.end && other.begin <= end;
+  bool conflicts(const Buffer &other) const {
+    return isPerRow == other.isPerRow && begin <= other.end &&
+           other.begin <= end;
   }
 };
 
@@ -45,28 +47,31 @@ private:
   LogicalResult plan(func::FuncOp func) {
     numberOps(func);
     BufferViewFlowAnalysis aliases(func);
-    SmallVector<Buffer> fixed, perRow;
+    SmallVector<Buffer> buffers;
     WalkResult result = func.walk([&](memref::AllocOp alloc) {
-      std::optional<int64_t> bytes = sizeOf(alloc);
+      std::optional<int64_t> bytes = bytesOf(alloc);
       if (!bytes) {
-        alloc.emitOpError("expected a static shape, or one dynamic size, the "
-                          "rows of the call, in the leading dimension");
+        alloc.emitOpError("expected no dynamic size but the rows of the call, "
+                          "in the leading dimension");
         return WalkResult::interrupt();
       }
-      SmallVector<Buffer> &buffers =
-          alloc.getType().hasStaticShape() ? fixed : perRow;
       buffers.push_back(lifetime(alloc, *bytes, aliases));
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
       return failure();
-    int64_t fixedBytes = place(fixed), rowBytes = place(perRow);
+    place(buffers);
+    int64_t fixed = 0, perRow = 0;
+    for (const Buffer &buffer : buffers) {
+      int64_t &total = buffer.isPerRow ? perRow : fixed;
+      total = std::max(total, buffer.place + buffer.bytes);
+    }
     Builder builder(&getContext());
     func->setAttr("tern.workspace_bytes_fixed",
-                  builder.getI64IntegerAttr(fixedBytes));
+                  builder.getI64IntegerAttr(fixed));
     func->setAttr("tern.workspace_bytes_per_row",
-                  builder.getI64IntegerAttr(rowBytes));
-    return replace(func, fixed, fixedBytes, perRow);
+                  builder.getI64IntegerAttr(perRow));
+    return replace(func, buffers, fixed);
   }
 
   void numberOps(func::FuncOp func) {
@@ -86,15 +91,16 @@ private:
     return last;
   }
 
-  /// The bytes of a row, or of a buffer of static shape; rounded up to 64 so
+  /// The bytes of a row, or of all if there are no rows; rounded up to 64 so
   /// that every buffer is aligned whatever the rows.
-  static std::optional<int64_t> sizeOf(memref::AllocOp alloc) {
+  static std::optional<int64_t> bytesOf(memref::AllocOp alloc) {
     MemRefType type = alloc.getType();
-    bool hasRows = type.getNumDynamicDims() == 1 && type.isDynamicDim(0);
-    if ((!hasRows && !type.hasStaticShape()) || !type.getLayout().isIdentity())
+    bool isPerRow = !type.hasStaticShape();
+    if (type.getNumDynamicDims() > 1 || !type.getLayout().isIdentity() ||
+        (isPerRow && !type.isDynamicDim(0)))
       return std::nullopt;
     int64_t bytes = type.getElementTypeBitWidth() / 8;
-    for (int64_t size : type.getShape().drop_front(hasRows ? 1 : 0))
+    for (int64_t size : type.getShape().drop_front(isPerRow))
       bytes *= size;
     return llvm::alignTo(bytes, 64);
   }
@@ -104,7 +110,8 @@ private:
   /// end, because the next iteration reads it again.
   Buffer lifetime(memref::AllocOp alloc, int64_t bytes,
                   const BufferViewFlowAnalysis &aliases) {
-    Buffer buffer{alloc, bytes, numbers.lookup(alloc), numbers.lookup(alloc)};
+    Buffer buffer{alloc, !alloc.getType().hasStaticShape(), bytes,
+                  numbers.lookup(alloc), numbers.lookup(alloc)};
     for (Value alias : aliases.resolve(alloc))
       for (Operation *user : alias.getUsers()) {
         Operation *last = user;
@@ -119,20 +126,19 @@ private:
     return buffer;
   }
 
-  /// First fit, large buffers first. Returns the bytes in all.
-  static int64_t place(MutableArrayRef<Buffer> buffers) {
+  /// First fit, large buffers first; each kind on its own.
+  static void place(MutableArrayRef<Buffer> buffers) {
     SmallVector<Buffer *> order;
     for (Buffer &buffer : buffers)
       order.push_back(&buffer);
     llvm::sort(order, [](Buffer *a, Buffer *b) {
       return std::pair(-a->bytes, a->begin) < std::pair(-b->bytes, b->begin);
     });
-    int64_t total = 0;
     SmallVector<Buffer *> placed;
     for (Buffer *buffer : order) {
       SmallVector<Buffer *> conflicts;
       for (Buffer *other : placed)
-        if (other->overlaps(*buffer))
+        if (other->conflicts(*buffer))
           conflicts.push_back(other);
       llvm::sort(conflicts, [](Buffer *a, Buffer *b) {
         return std::pair(a->place, a->begin) < std::pair(b->place, b->begin);
@@ -145,47 +151,23 @@ private:
       }
       buffer->place = place;
       placed.push_back(buffer);
-      total = std::max(total, place + buffer->bytes);
     }
-    return total;
   }
 
-  /// The fixed buffers come first, then those of the rows.
-  static LogicalResult replace(func::FuncOp func, ArrayRef<Buffer> fixed,
-                               int64_t fixedBytes, ArrayRef<Buffer> perRow) {
-    if (fixed.empty() && perRow.empty())
+  /// Buffers become views of the workspace: `fixed` bytes of those of a fixed
+  /// size, then those that grow with the rows.
+  LogicalResult replace(func::FuncOp func, ArrayRef<Buffer> buffers,
+                        int64_t fixed) {
+    if (buffers.empty())
       return success();
     Value workspace;
     for (unsigned i = 0, e = func.getNumArguments(); i != e; ++i)
       if (func.getArgAttr(i, "tern.workspace"))
         workspace = func.getArgument(i);
+    // Every buffer per row has the rows of some argument; the most rows bound
+    // them all.
     OpBuilder builder(&func.front(), func.front().begin());
     Location loc = func.getLoc();
-    Value rows = perRow.empty() ? Value() : mostRows(func, builder);
-    if (!workspace || (!perRow.empty() && !rows))
-      return func.emitOpError("expected an argument 'tern.workspace' and a "
-                              "memref whose first dimension is the rows");
-    for (const Buffer &buffer : fixed)
-      makeView(buffer, workspace,
-               arith::ConstantIndexOp::create(builder, loc, buffer.place));
-    llvm::DenseMap<int64_t, Value> shifts;
-    for (const Buffer &buffer : perRow) {
-      Value &shift = shifts[buffer.place];
-      if (!shift) {
-        Value place =
-            arith::ConstantIndexOp::create(builder, loc, buffer.place);
-        Value first = arith::ConstantIndexOp::create(builder, loc, fixedBytes);
-        shift = arith::AddIOp::create(
-            builder, loc, first,
-            arith::MulIOp::create(builder, loc, rows, place));
-      }
-      makeView(buffer, workspace, shift);
-    }
-    return success();
-  }
-
-  /// Every buffer has the rows of some argument; the most rows bound them all.
-  static Value mostRows(func::FuncOp func, OpBuilder &builder) {
     Value rows;
     for (BlockArgument arg : func.getArguments()) {
       auto type = dyn_cast<MemRefType>(arg.getType());
@@ -193,21 +175,35 @@ private:
           func.getArgAttr(arg.getArgNumber(), "tern.workspace") ||
           func.getArgAttr(arg.getArgNumber(), "tern.weights"))
         continue;
-      Location loc = func.getLoc();
       Value size = memref::DimOp::create(builder, loc, arg, 0);
       rows = rows ? arith::MaxUIOp::create(builder, loc, rows, size) : size;
     }
-    return rows;
-  }
-
-  static void makeView(const Buffer &buffer, Value workspace, Value shift) {
-    memref::AllocOp alloc = buffer.alloc;
-    OpBuilder at(alloc);
-    Value view =
-        memref::ViewOp::create(at, alloc.getLoc(), alloc.getType(), workspace,
-                               shift, alloc.getDynamicSizes());
-    alloc.replaceAllUsesWith(view);
-    alloc.erase();
+    bool needsRows = llvm::any_of(
+        buffers, [](const Buffer &buffer) { return buffer.isPerRow; });
+    if (!workspace || (needsRows && !rows))
+      return func.emitOpError("expected an argument 'tern.workspace' and a "
+                              "memref whose first dimension is the rows");
+    llvm::DenseMap<int64_t, Value> shifts[2]; // by kind and place
+    for (const Buffer &buffer : buffers) {
+      Value &shift = shifts[buffer.isPerRow][buffer.place];
+      if (!shift) {
+        shift = arith::ConstantIndexOp::create(builder, loc, buffer.place);
+        if (buffer.isPerRow)
+          shift = arith::MulIOp::create(builder, loc, rows, shift);
+        if (buffer.isPerRow && fixed != 0) {
+          Value start = arith::ConstantIndexOp::create(builder, loc, fixed);
+          shift = arith::AddIOp::create(builder, loc, start, shift);
+        }
+      }
+      memref::AllocOp alloc = buffer.alloc;
+      OpBuilder at(alloc);
+      Value view =
+          memref::ViewOp::create(at, alloc.getLoc(), alloc.getType(), workspace,
+                                 shift, alloc.getDynamicSizes());
+      alloc.replaceAllUsesWith(view);
+      alloc.erase();
+    }
+    return success();
   }
 
   llvm::DenseMap<Operation *, unsigned> numbers;

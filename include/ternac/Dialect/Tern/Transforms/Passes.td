@@ -326,7 +326,7 @@ def TernSelectLoweringPass
     Option<"packing", "packing", "std::string", "\"auto\"",
            "auto, or the name of the packing to use for every matmul">,
     ListOption<"strategies", "strategies", "std::string",
-               "the strategies that the target has, best first">,
+               "the strategies that the target has">,
   ];
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
@@ -451,12 +451,12 @@ def TernBufferizePass : Pass<"tern-bufferize", "::mlir::ModuleOp"> {
 def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
   let summary = "Gives every buffer its place in the workspace";
   let description = [{
-    Replaces each allocation by a view of the workspace. Buffers of static shape
-    come first. All others have a size per row of the call, so their place is a
-    number of bytes per row, times the rows; buffers that are never live
-    together share their bytes. The function's attributes
-    `tern.workspace_bytes_fixed` and `tern.workspace_bytes_per_row` have the
-    bytes in all: the first, plus the second for each row.
+    Replaces each allocation by a view of the workspace. Buffers of a static
+    size come first. All others have a size per row of the call, so their place
+    is a number of bytes per row, times the rows, behind those. Buffers of one
+    kind that are never live together share their bytes. The workspace needs
+    `tern.workspace_bytes_fixed` bytes and `tern.workspace_bytes_per_row` for
+    each row, two attributes of the function.
 
     Example:
 
