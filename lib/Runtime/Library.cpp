@@ -159,6 +159,11 @@ const TernacModel *ternac_model_of(const TernacLibrary *library) {
   return library->model;
 }
 
+const void *ternac_weights_of(const TernacLibrary *library) {
+  return library->model->weights_embedded ? library->model->weights
+                                          : library->weights.data();
+}
+
 int32_t ternac_is_end_token(const TernacLibrary *library, int32_t token) {
   const TernacModel *model = library->model;
   const int32_t *end = model->end_tokens + model->end_token_count;

@@ -16,6 +16,8 @@
 #include "ternac/Runtime/MappedMemory.h"
 #include "ternac/Runtime/Session.h"
 
+#include <mutex>
+
 struct TernacLibrary {
   TernacLibrary() = default;
   ~TernacLibrary();
@@ -26,6 +28,9 @@ struct TernacLibrary {
   const TernacModel *model = nullptr;
   /// The weights of a library that does not embed them.
   ternac::runtime::MappedMemory weights;
+
+  std::mutex mutex;           ///< guards what follows
+  bool usesHugePages = false; ///< the weights were moved
 };
 
 #endif // TERNAC_LIB_RUNTIME_LIBRARY_H

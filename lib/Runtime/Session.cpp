@@ -13,7 +13,9 @@
 #include "ternac/Runtime/Session.h"
 #include "BlockTable.h"
 #include "Error.h"
+#include "HugePages.h"
 #include "Library.h"
+#include "ternac/Runtime/Facts.h"
 #include "ternac/Runtime/HostFeatures.h"
 #include "ternac/Runtime/MappedMemory.h"
 #include "ternac/Runtime/ThreadPool.h"
@@ -21,6 +23,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -121,6 +124,28 @@ static MappedMemory allocate(const char *purpose, uint64_t bytes) {
   return memory;
 }
 
+/// Moves the weights, once for all sessions of the library.
+static bool useHugePages(TernacLibrary &library, ThreadPool &pool) {
+  std::lock_guard lock(library.mutex);
+  if (library.usesHugePages)
+    return true;
+  // What every token reads whole; of the rest, tables, only rows are read.
+  const TernacModel &model = *library.model;
+  const char *facts = model.facts ? model.facts : "";
+  uint64_t begin = 0, end = model.weights_bytes;
+  auto first = findNumber(facts, {"weights_read_whole", "begin"});
+  auto last = findNumber(facts, {"weights_read_whole", "end"});
+  if (first && last && 0 <= *first && *first <= *last && *last <= double(end)) {
+    begin = static_cast<uint64_t>(*first);
+    end = static_cast<uint64_t>(*last);
+  }
+  const char *weights = static_cast<const char *>(ternac_weights_of(&library));
+  if (weights && !moveToHugePages(weights + begin, end - begin, pool))
+    return false;
+  library.usesHugePages = true;
+  return true;
+}
+
 TernacSession *ternac_session_create(TernacLibrary *library,
                                      const TernacSessionOptions *given) {
   const TernacModel *model = library->model;
@@ -137,7 +162,7 @@ TernacSession *ternac_session_create(TernacLibrary *library,
     return nullptr;
   std::unique_ptr<ThreadPool> pool =
       ThreadPool::create(options.threads, !options.no_pinning);
-  if (!pool)
+  if (!pool || (options.huge_pages && !useHugePages(*library, *pool)))
     return nullptr;
   BlockTable blocks(options.sequences,
                     BlockTable::blocksFor(model->context_length),
@@ -359,6 +384,25 @@ int64_t ternac_length(const TernacSession *session, uint32_t sequence) {
   if (!session->checkSequence(sequence))
     return -1;
   return session->lengths[sequence];
+}
+
+int32_t ternac_fill(TernacSession *session, uint32_t sequence, uint32_t count) {
+  if (!session->checkSequence(sequence) || !session->reserve(sequence, count))
+    return -1;
+  // Small positive numbers in f16, f32 and i8 alike.
+  constexpr unsigned char filler = 0x2A;
+  uint64_t blockBytes = session->model->cache_bytes(1);
+  uint32_t before = session->lengths[sequence];
+  uint32_t first = BlockTable::blocksFor(before);
+  uint32_t end = BlockTable::blocksFor(before + count);
+  const int32_t *row =
+      session->blocks.data() + size_t(sequence) * session->blocks.columns();
+  for (uint32_t block = first; block < end; ++block)
+    memset(static_cast<char *>(session->cache.data()) +
+               static_cast<uint32_t>(row[block]) * blockBytes,
+           filler, blockBytes);
+  session->lengths[sequence] = before + count;
+  return 0;
 }
 
 int32_t ternac_truncate(TernacSession *session, uint32_t sequence,

@@ -71,7 +71,7 @@ class _SessionOptions(ctypes.Structure):
         ("no_pinning", c_uint32),
         ("sequences", c_uint32),
         ("cache_blocks", c_uint32),
-        ("reserved", c_uint32),
+        ("huge_pages", c_uint32),
     ]
 
 
@@ -153,6 +153,7 @@ class CompiledModel:
         threads: int | None = None,
         tokenizer: str | os.PathLike[str] | None = None,
         pinning: bool = True,
+        huge_pages: bool = False,
     ):
         self._library = self._session = None
         self._runtime = _runtime()
@@ -160,6 +161,7 @@ class CompiledModel:
             struct_size=ctypes.sizeof(_SessionOptions),
             threads=0 if threads is None else _integer("threads", threads, 2**32 - 1),
             no_pinning=0 if pinning else 1,
+            huge_pages=1 if huge_pages else 0,
         )
         if threads == 0:
             raise ValueError("expected at least one thread")
@@ -444,17 +446,18 @@ def load(
     threads: int | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
     pinning: bool = True,
+    huge_pages: bool = False,
 ) -> CompiledModel:
     """Opens a compiled model.
 
     ``path`` is the library that the compiler wrote. ``threads`` defaults to
     the processors this process may use; with ``pinning`` each thread is kept
-    on one of them while the model runs. ``tokenizer`` is the path of a
-    tokenizer.json; by default the one beside the library is used, if there is
-    one.
+    on one of them while the model runs. ``huge_pages`` copies the weights into
+    huge pages first. ``tokenizer`` is the path of a tokenizer.json; by default
+    the one beside the library is used, if there is one.
 
     Raises TernacError if the file is no model library, was built for a newer
     runtime, needs a processor feature this machine lacks, or if there is not
     enough memory.
     """
-    return CompiledModel(path, threads, tokenizer, pinning)
+    return CompiledModel(path, threads, tokenizer, pinning, huge_pages)

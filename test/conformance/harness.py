@@ -1,10 +1,6 @@
 # Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles small modules with the compiler under test, calls their functions and judges what they return.
-
-A function of a module without a model keeps its arguments; each memref among them is (pointer, pointer, offset, sizes, strides).
-After its own arguments come a memref per result, the workspace, the weights and the frame of the calling thread.
-"""
+"""Compiles small modules with the compiler under test, calls their functions and judges what they return."""
 
 import collections
 import ctypes
@@ -12,9 +8,6 @@ import dataclasses
 import functools
 import mmap
 import os
-import re
-import shutil
-import subprocess
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -23,21 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from targets import REFERENCE
-
-ROOT = Path(__file__).resolve().parents[2]
-TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin"), "ternac")
+from targets import REFERENCE  # noqa: I001  (makes the next one visible)
+from bare import CompileError, Frame, build, linker, memref, ternac, workspace_sizes  # noqa: F401
 
 # Largest relative errors of ops whose order of additions is a target's own; all other results are equal bit for bit. The
 # unit is in each test: the value itself, the sum of absolute products, or the largest value.
 TOLERANCES = {"rms_norm": 1e-5, "quantize": 1e-5, "silu": 2e-6, "linear": 1e-6, "attention": 1e-5}
 
 # ---------------------------------------------------------------- compiling
-
-
-def ternac(*arguments):
-    """Runs the compiler and returns the completed process, whatever its status."""
-    return subprocess.run([TERNAC, *map(str, arguments)], capture_output=True, text=True, timeout=600)
 
 
 @functools.cache
@@ -50,14 +36,6 @@ def folder():
 @functools.cache
 def pool():
     return ThreadPoolExecutor(os.cpu_count())
-
-
-@functools.cache
-def linker():
-    for command in (["ld.lld-22"], ["ld.lld"], ["/usr/lib/llvm-22/bin/ld.lld"], ["cc"]):
-        if shutil.which(command[0]):
-            return [*command, "-shared"]
-    pytest.skip("no linker: neither ld.lld nor cc")
 
 
 class Build:
@@ -88,6 +66,8 @@ class Build:
         """The compiled module; skips the test where this host cannot run it."""
         if reason := self.target.why_not_here():
             pytest.skip(reason)
+        if not linker():
+            pytest.skip("no linker: neither ld.lld nor cc")
         self.start()
         return self.future.result()
 
@@ -105,19 +85,11 @@ class Build:
 
     def compile(self):
         stem = folder() / f"{self.text.__module__}-{self}"
-        source, object_file, library = (Path(f"{stem}{suffix}") for suffix in (".mlir", ".o", ".so"))
-        source.write_text(self.text())
-        for output in ("bufferized", "obj"):
-            destination = object_file if output == "obj" else f"{stem}.bufferized.mlir"
-            result = ternac(source, *self.options(), f"--emit={output}", "-o", destination)
-            assert result.returncode == 0, f"{self}: {result.stderr[:4000]}"
-        link = subprocess.run([*linker(), object_file, "-o", library], capture_output=True, text=True)
-        assert link.returncode == 0, link.stderr
-        sizes = re.findall(
-            r"@(\w+)\(.*tern\.workspace_bytes_fixed = (\d+).*tern\.workspace_bytes_per_row = (\d+)",
-            Path(f"{stem}.bufferized.mlir").read_text(),
-        )
-        return Library(library, {name: (int(fixed), int(per_row)) for name, fixed, per_row in sizes})
+        try:
+            library, bufferized = build(self.text(), stem, self.options())
+        except CompileError as error:
+            raise AssertionError(f"{self}: {str(error)[:4000]}") from None
+        return Library(library, workspace_sizes(bufferized))
 
 
 # ---------------------------------------------------------------- calling
@@ -136,19 +108,6 @@ def guarded(array, alignment=1):
     copy = np.frombuffer(memory, np.uint8, room)[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
-
-
-def memref(array):
-    """The C arguments that stand for `array`."""
-    pointer = ctypes.c_void_p(array.ctypes.data)
-    strides = [1]
-    for size in array.shape[:0:-1]:
-        strides.insert(0, strides[0] * size)
-    return [pointer, pointer, *map(ctypes.c_int64, (0, *array.shape, *strides))]
-
-
-class Frame(ctypes.Structure):
-    _fields_ = [("thread", ctypes.c_int64), ("threads", ctypes.c_int64), ("context", ctypes.c_void_p), ("barrier", ctypes.c_void_p)]
 
 
 Wait = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)

@@ -51,6 +51,35 @@ static void runPortable() {
 }
 
 #if defined(__x86_64__)
+[[gnu::target("ssse3")]] static void runSSSE3() {
+  constexpr int chains = 8;
+  __m128i a = _mm_set1_epi8(1), b = _mm_set1_epi8(-1);
+  const __m128i ones = _mm_set1_epi16(1);
+  __m128i sums[chains] = {};
+  for (int step = 0; step < steps; ++step) {
+    for (__m128i &sum : sums) {
+      __asm__ volatile("" : "+x"(a), "+x"(b));
+      __m128i pairs = _mm_maddubs_epi16(a, b);
+      sum = _mm_add_epi32(sum, _mm_madd_epi16(pairs, ones));
+    }
+  }
+  for (__m128i &sum : sums)
+    __asm__ volatile("" : : "x"(sum));
+}
+
+[[gnu::target("avx2,avxvnni")]] static void runAVXVNNI() {
+  constexpr int chains = 12;
+  __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(-1);
+  __m256i sums[chains] = {};
+  for (int step = 0; step < steps; ++step) {
+    __asm__ volatile("" : "+x"(a), "+x"(b));
+    for (__m256i &sum : sums)
+      sum = _mm256_dpbusd_avx_epi32(sum, a, b);
+  }
+  for (__m256i &sum : sums)
+    __asm__ volatile("" : : "x"(sum));
+}
+
 [[gnu::target("avx2")]] static void runAVX2() {
   constexpr int chains = 8;
   __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(-1);
@@ -115,7 +144,9 @@ static const Kernel &chooseKernel() {
 #if defined(__x86_64__)
       {"amx-int8", runAMX, steps * 6.0 * 16 * 16 * 64},
       {"avx512vnni", runAVX512VNNI, steps * 12.0 * 64},
+      {"avxvnni", runAVXVNNI, steps * 12.0 * 32},
       {"avx2", runAVX2, steps * 8.0 * 32},
+      {"ssse3", runSSSE3, steps * 8.0 * 16},
 #endif
       {"portable", runPortable, steps * 64.0},
   };

@@ -21,14 +21,20 @@ namespace ternac::bench {
 /// Reads memory that no cache holds.
 class MemoryReader {
 public:
-  /// False if there is not enough memory.
+  /// Reads [begin, begin + bytes), which others own.
+  void use(const char *begin, uint64_t bytes);
+  /// Reads huge pages of its own. False if there is not enough memory.
   bool allocate();
 
-  /// One sample in bytes per second, with all threads of `pool`.
-  double sample(runtime::ThreadPool &pool) const;
+  /// One sample in bytes per second, with all threads of `pool`: half a
+  /// gigabyte, or all there is, from where the last sample ended.
+  double sample(runtime::ThreadPool &pool);
 
 private:
   runtime::MappedMemory memory;
+  const char *start = nullptr;
+  uint64_t units = 0; ///< shared out between threads
+  uint64_t next = 0;  ///< the unit to begin with
 };
 
 /// One sample of int8 x int8 products, summed in int32, per second: the best

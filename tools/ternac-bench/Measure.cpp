@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Measure.h"
-#include "Facts.h"
 #include "Machine.h"
+#include "ternac/Runtime/Facts.h"
 #include "ternac/Support/Arguments.h"
 
 #include <algorithm>
@@ -25,7 +25,10 @@ using Clock = std::chrono::steady_clock;
 /// A sample shorter than this is repeated until it is that long.
 static constexpr double shortestSample = 0.02;
 
-static double median(std::vector<double> values) {
+/// Weights below this may stay in a cache between two tokens.
+static constexpr uint64_t fewestBytes = uint64_t(256) << 20;
+
+double ternac::bench::median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   size_t middle = values.size() / 2;
   return values.size() % 2 ? values[middle]
@@ -71,6 +74,7 @@ bool Subject::create(TernacLibrary *library, const Options &options,
   wanted.struct_size = sizeof(wanted);
   wanted.threads = threads;
   wanted.no_pinning = options.noPinning;
+  wanted.huge_pages = options.hugePages;
   wanted.sequences = largest(options.sequences);
   auto blocksFor = [](uint32_t positions) {
     return (positions + TERNAC_CACHE_BLOCK_POSITIONS - 1) /
@@ -103,9 +107,9 @@ bool Subject::setLengths(const Result &wanted) {
     if (length > wanted.context &&
         ternac_truncate(session.get(), i, wanted.context))
       return false;
+    // How fast attention reads a cache does not depend on what is in it.
     if (length < wanted.context &&
-        ternac_feed(session.get(), i, tokens.data() + length,
-                    wanted.context - length, nullptr, 0))
+        ternac_fill(session.get(), i, wanted.context - length))
       return false;
   }
   return true;
@@ -170,11 +174,15 @@ static std::vector<Result> listWanted(const Options &options,
   return wanted;
 }
 
+/// A number of the model's facts.
+static std::optional<double>
+findFact(const TernacModel &model,
+         std::initializer_list<std::string_view> path) {
+  return runtime::findNumber(model.facts ? model.facts : "", path);
+}
+
 /// Fills in what the model's facts say of `result`.
 static void addBytes(const TernacModel &model, Result &result) {
-  auto fact = [&](std::initializer_list<std::string_view> path) {
-    return findNumber(model.facts ? model.facts : "", path);
-  };
   // How often body and head are read for each token fed.
   double bodies = 1.0 / result.sequences, heads = bodies;
   if (result.kind == Kind::Prefill) {
@@ -183,35 +191,42 @@ static void addBytes(const TernacModel &model, Result &result) {
     heads = 1.0 / result.tokens;
   }
   BytesPerToken &bytes = result.bytes;
-  if ((bytes.body = fact({"bytes_per_token", "body"})))
+  if ((bytes.body = findFact(model, {"bytes_per_token", "body"})))
     *bytes.body *= bodies;
-  if ((bytes.head = fact({"bytes_per_token", "head"})))
+  if ((bytes.head = findFact(model, {"bytes_per_token", "head"})))
     *bytes.head *= heads;
   if (result.kind == Kind::Decode) {
-    if ((bytes.cache = fact({"cache_bytes_per_position"})))
+    if ((bytes.cache = findFact(model, {"cache_bytes_per_position"})))
       *bytes.cache *= result.context + (result.tokens + 1) / 2.0;
     else
-      bytes.cache = fact({"bytes_per_token", "cache"});
+      bytes.cache = findFact(model, {"bytes_per_token", "cache"});
   }
 }
 
-/// Compares `result` with what the machine did in the same run.
-static void addFractions(const TernacModel &model, const Measurements &all,
-                         Result &result) {
+/// Compares each sample of `result` with the `bandwidths` before and after it
+/// and with its own of `peaks`.
+static void addFractions(const TernacModel &model,
+                         const std::vector<double> &bandwidths,
+                         const std::vector<double> &peaks, Result &result) {
   const BytesPerToken &bytes = result.bytes;
-  if (bytes.body && bytes.head)
-    result.roofFraction =
-        result.tokensPerSecond *
-        (*bytes.body + *bytes.head + bytes.cache.value_or(0)) /
-        all.bytesPerSecond.at(result.threads);
-  const char *facts = model.facts ? model.facts : "";
-  std::optional<double> body = findNumber(facts, {"macs_per_token", "body"});
-  std::optional<double> head = findNumber(facts, {"macs_per_token", "head"});
-  if (body && head) {
-    double heads = result.kind == Kind::Prefill ? 1.0 / result.tokens : 1.0;
-    result.peakFraction = result.tokensPerSecond * (*body + heads * *head) /
-                          all.productsPerSecond.at(result.threads);
+  std::optional<double> body = findFact(model, {"macs_per_token", "body"});
+  std::optional<double> head = findFact(model, {"macs_per_token", "head"});
+  double heads = result.kind == Kind::Prefill ? 1.0 / result.tokens : 1.0;
+  std::vector<double> roof, peak;
+  for (size_t i = 0; i < result.samples.size(); ++i) {
+    double bandwidth = (bandwidths[i] + bandwidths[i + 1]) / 2;
+    if (bytes.body && bytes.head)
+      roof.push_back(result.samples[i] *
+                     (*bytes.body + *bytes.head + bytes.cache.value_or(0)) /
+                     bandwidth);
+    if (body && head)
+      peak.push_back(result.samples[i] * (*body + heads * *head) / peaks[i]);
   }
+  result.bytesPerSecond = median(bandwidths);
+  if (!roof.empty())
+    result.roofFraction = median(roof);
+  if (!peak.empty())
+    result.peakFraction = median(peak);
 }
 
 /// On a terminal, shows what is being measured; an empty line clears it.
@@ -226,39 +241,104 @@ static void showProgress(const Result *result) {
   fflush(stderr);
 }
 
-/// Runs everything once: pages get loaded and the memory is known before this
-/// program's own buffers add to it.
+/// Runs everything once with the most threads: pages get loaded and the memory
+/// is known before this program's own buffers add to it.
 static bool warmUp(TernacLibrary *library, const Options &options,
-                   uint64_t &peakRSSBytes) {
-  for (uint32_t threads : options.threads) {
-    Subject subject;
-    if (!subject.create(library, options, threads)) {
-      Arguments::error("%s", ternac_last_error());
+                   Clock::time_point started, Measurements &all) {
+  uint32_t threads = largest(options.threads);
+  Subject subject;
+  if (!subject.create(library, options, threads)) {
+    Arguments::error("%s", ternac_last_error());
+    return false;
+  }
+  if (!subject.sample({Kind::Prefill, threads, 1, 0, 1}, 0))
+    return false;
+  all.firstTokenSeconds = secondsSince(started);
+  for (Result &wanted : listWanted(options, threads)) {
+    showProgress(&wanted);
+    if (wanted.kind == Kind::Decode)
+      wanted.tokens = std::min<uint32_t>(wanted.tokens, 2);
+    if (!subject.sample(wanted, 0))
       return false;
-    }
-    for (const Result &wanted : listWanted(options, threads)) {
-      showProgress(&wanted);
-      if (!subject.sample(wanted, 0))
-        return false;
-    }
   }
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
-  peakRSSBytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  all.peakRSSBytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  return true;
+}
+
+namespace {
+/// What is read to know the machine.
+struct Readers {
+  MemoryReader huge;
+  MemoryReader weights;
+};
+} // namespace
+
+/// Takes the samples of one result, in turns with those of the machine.
+static bool takeSamples(const TernacModel &model, uint32_t repetitions,
+                        Subject &subject, runtime::ThreadPool &pool,
+                        Readers &readers, Measurements &all, Result &result) {
+  MachineSamples &machine = all.machine[result.threads];
+  std::vector<double> bandwidths, peaks;
+  auto read = [&] {
+    double huge = readers.huge.sample(pool);
+    bandwidths.push_back(all.readsWeights ? readers.weights.sample(pool)
+                                          : huge);
+    machine.hugeBytesPerSecond.push_back(huge);
+  };
+  // The first token of a kind touches pages for the first time.
+  Result first = result;
+  first.tokens = std::min<uint32_t>(first.tokens, 2);
+  if (!subject.sample(first, 0))
+    return false;
+  read();
+  for (uint32_t i = 0; i < repetitions; ++i) {
+    peaks.push_back(sampleInt8Peak(pool));
+    std::optional<double> sample = subject.sample(result, shortestSample);
+    if (!sample)
+      return false;
+    result.samples.push_back(*sample);
+    read();
+  }
+  result.tokensPerSecond = median(result.samples);
+  addBytes(model, result);
+  addFractions(model, bandwidths, peaks, result);
+  machine.bytesPerSecond.insert(machine.bytesPerSecond.end(),
+                                bandwidths.begin(), bandwidths.end());
+  machine.productsPerSecond.insert(machine.productsPerSecond.end(),
+                                   peaks.begin(), peaks.end());
+  return true;
+}
+
+/// Lets `reader` read what each token reads of the weights; false if that is
+/// so little that caches may hold it.
+static bool useWeights(TernacLibrary *library, MemoryReader &reader) {
+  const TernacModel &model = *ternac_model_of(library);
+  auto weights = static_cast<const char *>(ternac_weights_of(library));
+  double begin = findFact(model, {"weights_read_whole", "begin"}).value_or(0);
+  double end = findFact(model, {"weights_read_whole", "end"})
+                   .value_or(double(model.weights_bytes));
+  if (!weights || end - begin < double(fewestBytes))
+    return false;
+  reader.use(weights + static_cast<uint64_t>(begin),
+             static_cast<uint64_t>(end - begin));
   return true;
 }
 
 std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
-                                                   const Options &options) {
+                                                   const Options &options,
+                                                   Clock::time_point started) {
   const TernacModel &model = *ternac_model_of(library);
   Measurements all;
-  if (!warmUp(library, options, all.peakRSSBytes))
+  if (!warmUp(library, options, started, all))
     return std::nullopt;
-  MemoryReader reader;
-  if (!reader.allocate()) {
+  Readers readers;
+  if (!readers.huge.allocate()) {
     Arguments::error("not enough memory to measure its bandwidth");
     return std::nullopt;
   }
+  all.readsWeights = useWeights(library, readers.weights);
   for (uint32_t threads : options.threads) {
     Subject subject;
     std::unique_ptr<runtime::ThreadPool> pool;
@@ -268,27 +348,11 @@ std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
       Arguments::error("%s", ternac_last_error());
       return std::nullopt;
     }
-    std::vector<double> bandwidths, peaks;
-    std::vector<Result> results = listWanted(options, threads);
-    for (Result &result : results) {
+    for (Result &result : listWanted(options, threads)) {
       showProgress(&result);
-      for (uint32_t i = 0; i < options.repetitions; ++i) {
-        bandwidths.push_back(reader.sample(*pool));
-        peaks.push_back(sampleInt8Peak(*pool));
-        std::optional<double> sample = subject.sample(result, shortestSample);
-        if (!sample)
-          return std::nullopt;
-        result.samples.push_back(*sample);
-      }
-      result.tokensPerSecond = median(result.samples);
-    }
-    if (results.empty())
-      continue;
-    all.bytesPerSecond[threads] = median(bandwidths);
-    all.productsPerSecond[threads] = median(peaks);
-    for (Result &result : results) {
-      addBytes(model, result);
-      addFractions(model, all, result);
+      if (!takeSamples(model, options.repetitions, subject, *pool, readers, all,
+                       result))
+        return std::nullopt;
       all.results.push_back(std::move(result));
     }
   }

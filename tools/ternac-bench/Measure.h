@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Samples of the model alternate with samples of the machine, so that both see
-// the same neighbours, and all figures are medians.
+// the same neighbours; a fraction compares a sample with those of the machine
+// just before and after it. All figures are medians.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,6 +17,7 @@
 #include "Options.h"
 #include "ternac/Runtime/Session.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -40,21 +42,36 @@ struct Result {
   std::vector<double> samples = {}; ///< tokens per second
   double tokensPerSecond = 0;       ///< their median
   BytesPerToken bytes = {};
+  double bytesPerSecond = 0;               ///< that the machine read meanwhile
   std::optional<double> roofFraction = {}; ///< of the read bandwidth
   std::optional<double> peakFraction = {}; ///< of the int8 peak
 };
 
-struct Measurements {
-  std::map<uint32_t, double> bytesPerSecond;    ///< by number of threads
-  std::map<uint32_t, double> productsPerSecond; ///< by number of threads
-  std::vector<Result> results;
-  uint64_t peakRSSBytes = 0; ///< of the model, without the buffers measured
+/// What the machine did with one number of threads. Samples, in the units of
+/// their names.
+struct MachineSamples {
+  std::vector<double> bytesPerSecond;     ///< over `Measurements::readsWeights`
+  std::vector<double> hugeBytesPerSecond; ///< over anonymous huge pages
+  std::vector<double> productsPerSecond;  ///< int8, operands in registers
 };
 
-/// Does what `options` asks for. Nullopt after an error, which has been
-/// printed.
-std::optional<Measurements> measure(TernacLibrary *library,
-                                    const Options &options);
+double median(std::vector<double> values);
+
+struct Measurements {
+  std::map<uint32_t, MachineSamples> machine; ///< by number of threads
+  std::vector<Result> results;
+  /// Whether the bandwidth is that of the mapped weights. Weights that caches
+  /// may hold say nothing of memory; then it is that of huge pages.
+  bool readsWeights = false;
+  uint64_t peakRSSBytes = 0;    ///< of the model, without the buffers measured
+  double firstTokenSeconds = 0; ///< from opening the library to first logits
+};
+
+/// Does what `options` asks for; `started` is when the library was about to be
+/// opened. Nullopt after an error, which has been printed.
+std::optional<Measurements>
+measure(TernacLibrary *library, const Options &options,
+        std::chrono::steady_clock::time_point started);
 
 } // namespace ternac::bench
 

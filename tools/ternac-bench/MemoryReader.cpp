@@ -8,6 +8,7 @@
 #include "Machine.h"
 #include "ternac/Runtime/HostFeatures.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstring>
@@ -15,13 +16,16 @@
 using namespace ternac;
 using namespace ternac::bench;
 
-/// More than the share that one process gets of any last-level cache.
-static constexpr uint64_t bufferBytes = uint64_t(512) << 20;
-/// The unit in which the buffer is shared out.
-static constexpr uint64_t pageBytes = uint64_t(2) << 20;
+/// What one sample reads: more than the share that one process gets of any
+/// last-level cache.
+static constexpr uint64_t sampleBytes = uint64_t(512) << 20;
+/// The unit in which memory is shared out.
+static constexpr uint64_t unitBytes = uint64_t(1) << 20;
 /// How far ahead of the reads to prefetch, which hides what the hardware's own
-/// prefetching leaves of the latency.
-static constexpr ptrdiff_t prefetchBytes = 2048;
+/// prefetching leaves of the latency: into the next page, where it stops.
+static constexpr ptrdiff_t prefetchBytes = 4096;
+/// Sums at a time, enough for the latency of an addition.
+static constexpr size_t sumCount = 8;
 
 namespace {
 /// 64 bytes: a cache line, and the widest vector of any processor at hand.
@@ -29,18 +33,20 @@ namespace {
 using Line [[gnu::vector_size(64)]] = uint64_t;
 } // namespace
 
-/// Adds up [begin, end), a multiple of four lines.
+/// Adds up [begin, end), whole units.
 [[gnu::always_inline]] static inline uint64_t sumLines(const char *begin,
                                                        const char *end) {
-  Line sums[4] = {};
+  Line sums[sumCount] = {};
   for (; begin != end; begin += sizeof(sums)) {
-    for (size_t i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < sumCount; ++i) {
       const char *line = begin + i * sizeof(Line);
       __builtin_prefetch(line + prefetchBytes);
       sums[i] += *reinterpret_cast<const Line *>(line);
     }
   }
-  Line total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  Line total = {};
+  for (const Line &part : sums)
+    total += part;
   uint64_t sum = 0;
   for (size_t i = 0; i < 8; ++i)
     sum += total[i];
@@ -75,25 +81,40 @@ static Sum chooseSum() {
   return sumPortable;
 }
 
+void MemoryReader::use(const char *begin, uint64_t bytes) {
+  // Full vectors need whole lines.
+  uintptr_t address = reinterpret_cast<uintptr_t>(begin);
+  uintptr_t skipped = -address % sizeof(Line);
+  start = begin + skipped;
+  units = (bytes - skipped) / unitBytes;
+}
+
 bool MemoryReader::allocate() {
-  memory = runtime::MappedMemory::allocate(bufferBytes);
+  memory = runtime::MappedMemory::allocate(sampleBytes);
   if (!memory.data())
     return false;
   // Pages that were never written may all be the one page of zeros.
-  memset(memory.data(), 1, bufferBytes);
+  memset(memory.data(), 1, sampleBytes);
+  use(static_cast<const char *>(memory.data()), sampleBytes);
   return true;
 }
 
-double MemoryReader::sample(runtime::ThreadPool &pool) const {
+double MemoryReader::sample(runtime::ThreadPool &pool) {
   struct Job {
-    const char *data;
+    const char *start;
+    uint64_t units;
     Sum sum;
-  } job = {static_cast<const char *>(memory.data()), chooseSum()};
+  };
+  uint64_t count = std::min(units, sampleBytes / unitBytes);
+  if (next + count > units)
+    next = 0;
+  Job job = {start + next * unitBytes, count, chooseSum()};
+  next += count;
   auto body = [](void *argument, uint32_t thread, uint32_t threads) {
     const Job &job = *static_cast<const Job *>(argument);
-    constexpr uint64_t pages = bufferBytes / pageBytes;
-    const char *begin = job.data + pages * thread / threads * pageBytes;
-    const char *end = job.data + pages * (thread + 1) / threads * pageBytes;
+    const char *begin = job.start + job.units * thread / threads * unitBytes;
+    const char *end =
+        job.start + job.units * (thread + 1) / threads * unitBytes;
     uint64_t sum = job.sum(begin, end);
     // Makes the sum, and so the reading, a result that somebody needs.
     __asm__ volatile("" : : "r"(sum));
@@ -102,5 +123,5 @@ double MemoryReader::sample(runtime::ThreadPool &pool) const {
   pool.parallel(body, &job);
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
-  return bufferBytes / seconds.count();
+  return double(count * unitBytes) / seconds.count();
 }

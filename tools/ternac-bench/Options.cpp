@@ -33,12 +33,14 @@ std::optional<int> Options::parse(int argc, char **argv) {
                  "default: 1 and the processors this process may use");
   arguments.alias("threads");
   arguments.option("r", "N", repetitions, 1, 1000,
-                   "samples of each measurement (default 5)");
+                   "samples of each measurement (default 3)");
   arguments.alias("repetitions");
   arguments.optionalValue("json", "FILE", json,
                           "print JSON instead of a table, or write it to FILE");
   arguments.flag("no-pinning", noPinning,
                  "let the system move threads between processors");
+  arguments.flag("huge-pages", hugePages,
+                 "copy the weights into huge pages first");
   return arguments.parse(argc, argv);
 }
 
@@ -84,7 +86,9 @@ std::optional<int> Options::resolve(const TernacModel &model) {
     for (int32_t before : contexts)
       if (int64_t(before) + decode > context)
         return Arguments::error("a decode of %d tokens after %d does not fit "
-                                "the context of %d tokens",
-                                decode, before, context);
+                                "the context of %d tokens; at most %d can "
+                                "come before",
+                                decode, before, context,
+                                std::max(context - decode, 0));
   return std::nullopt;
 }

@@ -28,8 +28,9 @@ struct Options {
   std::vector<int32_t> contexts = {0};  ///< tokens before each decode
   std::vector<int32_t> sequences = {1}; ///< decoded at the same time
   std::vector<int32_t> threads;
-  uint32_t repetitions = 5;
+  uint32_t repetitions = 3;
   bool noPinning = false;
+  bool hugePages = false;
   /// The file for JSON, "" for standard output, nullopt for none.
   std::optional<std::string> json;
 

@@ -32,6 +32,11 @@ static const char *nameOf(Kind kind) {
   return kind == Kind::Prefill ? "prefill" : "decode";
 }
 
+/// What the read bandwidth is that of.
+static const char *nameOfMemory(const Measurements &measurements) {
+  return measurements.readsWeights ? "weights" : "huge pages";
+}
+
 //===----------------------------------------------------------------------===//
 // Table
 //===----------------------------------------------------------------------===//
@@ -45,37 +50,42 @@ static void appendCell(std::string &text, int width, const char *format,
   append(text, " %*s", width, cell);
 }
 
-static std::optional<double> percent(std::optional<double> fraction) {
-  return fraction ? std::optional(*fraction * 100) : std::nullopt;
+static std::optional<double> times(std::optional<double> value, double unit) {
+  return value ? std::optional(*value * unit) : std::nullopt;
 }
 
 std::string ternac::bench::formatTable(const Measurements &measurements) {
   std::string text;
-  for (auto [threads, bandwidth] : measurements.bytesPerSecond)
+  for (const auto &[threads, samples] : measurements.machine) {
+    auto [lowest, highest] = std::minmax_element(samples.bytesPerSecond.begin(),
+                                                 samples.bytesPerSecond.end());
     append(text,
-           "machine, %u threads: reads %.1f GB/s, int8 peak %.0f GMAC/s (%s)\n",
-           threads, bandwidth / 1e9,
-           measurements.productsPerSecond.at(threads) / 1e9, int8PeakFeature());
-  append(text, "model: peak memory %.1f MB\n\n",
-         measurements.peakRSSBytes / 1e6);
-  append(text, "%-8s %7s %7s %7s %9s %10s %10s %10s %9s %7s %7s\n", "kind",
+           "machine, %u threads: reads %.1f GB/s (%.1f to %.1f) from %s, %.1f "
+           "from huge pages; ",
+           threads, median(samples.bytesPerSecond) / 1e9, *lowest / 1e9,
+           *highest / 1e9, nameOfMemory(measurements),
+           median(samples.hugeBytesPerSecond) / 1e9);
+    append(text, "int8 peak %.0f GMAC/s (%s)\n",
+           median(samples.productsPerSecond) / 1e9, int8PeakFeature());
+  }
+  append(text, "model: peak memory %.1f MB, first token after %.3f s\n\n",
+         measurements.peakRSSBytes / 1e6, measurements.firstTokenSeconds);
+  append(text, "%-8s %7s %7s %7s %9s %9s %9s %9s %8s %8s %8s %7s %7s\n", "kind",
          "threads", "tokens", "context", "sequences", "tokens/s", "lowest",
-         "highest", "MB/token", "% roof", "% peak");
+         "highest", "body MB", "head MB", "cache MB", "% roof", "% peak");
   for (const Result &result : measurements.results) {
     append(text, "%-8s %7u %7u %7u %9u", nameOf(result.kind), result.threads,
            result.tokens, result.context, result.sequences);
     auto [lowest, highest] =
         std::minmax_element(result.samples.begin(), result.samples.end());
-    appendCell(text, 10, "%.1f", result.tokensPerSecond);
-    appendCell(text, 10, "%.1f", *lowest);
-    appendCell(text, 10, "%.1f", *highest);
-    std::optional<double> bytes;
-    if (result.bytes.body && result.bytes.head)
-      bytes = *result.bytes.body + *result.bytes.head +
-              result.bytes.cache.value_or(0);
-    appendCell(text, 9, "%.2f", bytes ? std::optional(*bytes / 1e6) : bytes);
-    appendCell(text, 7, "%.1f", percent(result.roofFraction));
-    appendCell(text, 7, "%.1f", percent(result.peakFraction));
+    appendCell(text, 9, "%.1f", result.tokensPerSecond);
+    appendCell(text, 9, "%.1f", *lowest);
+    appendCell(text, 9, "%.1f", *highest);
+    appendCell(text, 8, "%.2f", times(result.bytes.body, 1e-6));
+    appendCell(text, 8, "%.2f", times(result.bytes.head, 1e-6));
+    appendCell(text, 8, "%.2f", times(result.bytes.cache, 1e-6));
+    appendCell(text, 7, "%.1f", times(result.roofFraction, 100));
+    appendCell(text, 7, "%.1f", times(result.peakFraction, 100));
     text += '\n';
   }
   return text;
@@ -99,16 +109,29 @@ static void appendString(std::string &text, const char *value) {
   text += '"';
 }
 
-/// {"1": .., "2": ..}: a figure for each number of threads.
-static void appendByThreads(std::string &text,
-                            const std::map<uint32_t, double> &figures,
-                            double unit) {
+/// {"1": .., "2": ..}: the median for each number of threads.
+static void appendByThreads(std::string &text, const Measurements &measurements,
+                            std::vector<double> MachineSamples::*samples) {
   const char *separator = "{";
-  for (auto [threads, value] : figures) {
-    append(text, "%s\"%u\": %.6g", separator, threads, value / unit);
+  for (const auto &[threads, machine] : measurements.machine) {
+    append(text, "%s\"%u\": %.6g", separator, threads,
+           median(machine.*samples) / 1e9);
     separator = ", ";
   }
-  text += figures.empty() ? "{}" : "}";
+  text += measurements.machine.empty() ? "{}" : "}";
+}
+
+/// {"1": [lowest, highest], ..} of the read bandwidth.
+static void appendRanges(std::string &text, const Measurements &measurements) {
+  const char *separator = "{";
+  for (const auto &[threads, machine] : measurements.machine) {
+    auto [lowest, highest] = std::minmax_element(machine.bytesPerSecond.begin(),
+                                                 machine.bytesPerSecond.end());
+    append(text, "%s\"%u\": [%.6g, %.6g]", separator, threads, *lowest / 1e9,
+           *highest / 1e9);
+    separator = ", ";
+  }
+  text += measurements.machine.empty() ? "{}" : "}";
 }
 
 /// Appends a member that is left out if it has no value.
@@ -130,6 +153,7 @@ static void appendResult(std::string &text, const Result &result) {
     appendMember(text, ", ", "cache", result.bytes.cache);
     text += '}';
   }
+  append(text, ", \"read_bandwidth_gb_s\": %.6g", result.bytesPerSecond / 1e9);
   appendMember(text, ", ", "roof_fraction", result.roofFraction);
   appendMember(text, ", ", "peak_fraction", result.peakFraction);
   const char *separator = ", \"samples\": [";
@@ -141,16 +165,21 @@ static void appendResult(std::string &text, const Result &result) {
 }
 
 std::string ternac::bench::formatJSON(const Measurements &measurements,
-                                      const std::string &library,
+                                      const Options &options,
                                       const TernacModel &model) {
   std::string text = "{\n  \"library\": ";
-  appendString(text, library.c_str());
+  appendString(text, options.library.c_str());
   text += ",\n  \"target\": ";
   appendString(text, model.target ? model.target : "");
   text += ",\n  \"machine\": {\"read_bandwidth_gb_s\": ";
-  appendByThreads(text, measurements.bytesPerSecond, 1e9);
+  appendByThreads(text, measurements, &MachineSamples::bytesPerSecond);
   text += ", \"int8_peak_gmac_s\": ";
-  appendByThreads(text, measurements.productsPerSecond, 1e9);
+  appendByThreads(text, measurements, &MachineSamples::productsPerSecond);
+  text += ", \"read_bandwidth_range_gb_s\": ";
+  appendRanges(text, measurements);
+  append(text, ", \"read_memory\": \"%s\"", nameOfMemory(measurements));
+  text += ", \"read_bandwidth_huge_pages_gb_s\": ";
+  appendByThreads(text, measurements, &MachineSamples::hugeBytesPerSecond);
   append(text, ", \"int8_peak_feature\": \"%s\"},\n", int8PeakFeature());
   text += "  \"results\": [";
   const char *separator = "\n";
@@ -159,8 +188,10 @@ std::string ternac::bench::formatJSON(const Measurements &measurements,
     appendResult(text, result);
     separator = ",\n";
   }
-  append(text, "\n  ],\n  \"peak_rss_bytes\": %llu\n}\n",
+  append(text, "\n  ],\n  \"peak_rss_bytes\": %llu,\n",
          static_cast<unsigned long long>(measurements.peakRSSBytes));
+  append(text, "  \"first_token_s\": %.6g,\n  \"huge_pages\": %s\n}\n",
+         measurements.firstTokenSeconds, options.hugePages ? "true" : "false");
   return text;
 }
 

@@ -20,9 +20,9 @@ namespace ternac::bench {
 
 std::string formatTable(const Measurements &measurements);
 
-/// `library` is the path of the library and `model` its table.
-std::string formatJSON(const Measurements &measurements,
-                       const std::string &library, const TernacModel &model);
+/// `model` is the table of the library that was measured.
+std::string formatJSON(const Measurements &measurements, const Options &options,
+                       const TernacModel &model);
 
 /// Writes `text` to `path` whole or not at all; false, with `errno` set, if it
 /// cannot be written.

@@ -16,20 +16,22 @@
 #include "ternac/Support/Arguments.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 
 using namespace ternac;
 using namespace ternac::bench;
 
-static int run(TernacLibrary *library, Options &options) {
+static int run(TernacLibrary *library, Options &options,
+               std::chrono::steady_clock::time_point started) {
   const TernacModel &model = *ternac_model_of(library);
   if (std::optional<int> status = options.resolve(model))
     return *status;
-  std::optional<Measurements> measurements = measure(library, options);
+  std::optional<Measurements> measurements = measure(library, options, started);
   if (!measurements)
     return 1;
-  std::string json = formatJSON(*measurements, options.library, model);
+  std::string json = formatJSON(*measurements, options, model);
   bool replacesTable = options.json && options.json->empty();
   std::string text = replacesTable ? json : formatTable(*measurements);
   if (fputs(text.c_str(), stdout) < 0 || fflush(stdout) != 0)
@@ -44,10 +46,11 @@ int main(int argc, char **argv) {
   Options options;
   if (std::optional<int> status = options.parse(argc, argv))
     return *status;
+  auto started = std::chrono::steady_clock::now();
   TernacLibrary *library = ternac_open(options.library.c_str());
   if (!library)
     return Arguments::error("%s", ternac_last_error());
-  int status = run(library, options);
+  int status = run(library, options, started);
   ternac_close(library);
   return status;
 }

@@ -27,6 +27,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "default: the processors this process may use");
   arguments.flag("no-pinning", noPinning,
                  "let the system move threads between processors");
+  arguments.flag("huge-pages", hugePages,
+                 "copy the weights into huge pages before the first token");
   arguments.option("temperature", "X", temperature,
                    "0 (default): always the likeliest token");
   arguments.option("top-k", "N", topK, 0, INT32_MAX,

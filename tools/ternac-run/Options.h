@@ -29,6 +29,7 @@ struct Options {
   std::string logitsFile; ///< empty: not wanted
   uint32_t threads = 0;   ///< 0: all processors
   bool noPinning = false;
+  bool hugePages = false;
   float temperature = 0;
   uint32_t topK = 0;
   float topP = 1;

@@ -70,6 +70,7 @@ bool Runner::prepare() {
   wanted.struct_size = sizeof(wanted);
   wanted.threads = options.threads;
   wanted.no_pinning = options.noPinning;
+  wanted.huge_pages = options.hugePages;
   // The rest of the context will not be used.
   size_t positions = options.tokens.size() + options.maxNewTokens;
   wanted.cache_blocks =

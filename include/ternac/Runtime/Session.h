@@ -42,6 +42,10 @@ void ternac_close(TernacLibrary *library);
 /* The library's own table; never NULL. */
 const TernacModel *ternac_model_of(const TernacLibrary *library);
 
+/* Where the weights of the library lie, embedded or not; NULL if it has none
+ * that a host can see. */
+const void *ternac_weights_of(const TernacLibrary *library);
+
 /* Options of a session; zero means the default. */
 typedef struct TernacSessionOptions {
   uint32_t struct_size;
@@ -49,7 +53,8 @@ typedef struct TernacSessionOptions {
   uint32_t no_pinning;   /* 1: do not set thread affinity */
   uint32_t sequences;    /* default: 1; sequences that can be live at once */
   uint32_t cache_blocks; /* default: enough for `sequences` full contexts */
-  uint32_t reserved;
+  uint32_t huge_pages;   /* 1: move the library's weights into huge pages,
+                            for all its sessions, unless they are there */
 } TernacSessionOptions;
 
 /* `options` may be NULL. The library must outlive the session. */
@@ -64,6 +69,11 @@ int64_t ternac_length(const TernacSession *session, uint32_t sequence);
 /* Forgets all of `sequence` after its first `length` tokens. 0, or -1. */
 int32_t ternac_truncate(TernacSession *session, uint32_t sequence,
                         uint32_t length);
+
+/* Appends `count` positions to `sequence` without running the model, to time a
+ * long context: their keys and values are small numbers that mean nothing. 0,
+ * or -1. */
+int32_t ternac_fill(TernacSession *session, uint32_t sequence, uint32_t count);
 
 /* Appends `count` tokens to `sequence`. With `logits` non-null, writes one row
  * of vocab_size floats for each of the last `logit_rows` tokens (0 .. count).

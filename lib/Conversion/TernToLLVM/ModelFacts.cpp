@@ -32,9 +32,11 @@ llvm::json::Value toJson(Attribute attribute) {
 }
 
 /// What one token costs, by part: bytes of weights read, and multiply-
-/// accumulates (additions, for strategies that have no products).
+/// accumulates (additions, for strategies that have no products). The bytes lie
+/// between `begin` and `end`.
 struct TokenCost {
   int64_t bodyBytes = 0, headBytes = 0, bodyMacs = 0, headMacs = 0;
+  int64_t begin = 0, end = 0;
 };
 
 TokenCost costOf(WeightsAttr weights, StringRef head) {
@@ -46,10 +48,17 @@ TokenCost costOf(WeightsAttr weights, StringRef head) {
                     (kind == StoredKind::Dense && entry.getRows() > 1);
     int64_t macs =
         isMatrix ? entry.getLayers() * entry.getRows() * entry.getCols() : 0;
-    if (entry.getName() == head) {
+    bool isHead = entry.getName() == head;
+    if (!isHead && !entry.getName().starts_with("layers"))
+      continue;
+    if (cost.end == 0)
+      cost.begin = entry.getOffset();
+    cost.begin = std::min<int64_t>(cost.begin, entry.getOffset());
+    cost.end = std::max<int64_t>(cost.end, entry.getOffset() + bytes);
+    if (isHead) {
       cost.headBytes += bytes;
       cost.headMacs += macs;
-    } else if (entry.getName().starts_with("layers")) {
+    } else {
       cost.bodyBytes += bytes;
       cost.bodyMacs += macs;
     }
@@ -125,6 +134,8 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
       llvm::json::Object{{"body", cost.bodyBytes}, {"head", cost.headBytes}};
   json["macs_per_token"] =
       llvm::json::Object{{"body", cost.bodyMacs}, {"head", cost.headMacs}};
+  json["weights_read_whole"] =
+      llvm::json::Object{{"begin", cost.begin}, {"end", cost.end}};
   json["cache_bytes_per_position"] = facts.cacheBlockBytes / 64;
   llvm::raw_string_ostream(facts.json) << llvm::json::Value(std::move(json));
   return facts;

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Facts.h"
+#include "ternac/Runtime/Facts.h"
 
 #include <charconv>
 
-using namespace ternac::bench;
+using namespace ternac::runtime;
 
 namespace {
 
@@ -99,8 +99,8 @@ std::optional<double> Scanner::number() const {
 }
 
 std::optional<double>
-ternac::bench::findNumber(std::string_view json,
-                          std::initializer_list<std::string_view> path) {
+ternac::runtime::findNumber(std::string_view json,
+                            std::initializer_list<std::string_view> path) {
   Scanner scanner(json);
   for (std::string_view name : path)
     if (!scanner.enter(name))

@@ -10,20 +10,20 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERNAC_TOOLS_BENCH_FACTS_H
-#define TERNAC_TOOLS_BENCH_FACTS_H
+#ifndef TERNAC_RUNTIME_FACTS_H
+#define TERNAC_RUNTIME_FACTS_H
 
 #include <initializer_list>
 #include <optional>
 #include <string_view>
 
-namespace ternac::bench {
+namespace ternac::runtime {
 
 /// The number that `path`, names of members of nested objects, leads to;
 /// nullopt if there is none. `json` is trusted to be JSON.
 std::optional<double> findNumber(std::string_view json,
                                  std::initializer_list<std::string_view> path);
 
-} // namespace ternac::bench
+} // namespace ternac::runtime
 
-#endif // TERNAC_TOOLS_BENCH_FACTS_H
+#endif // TERNAC_RUNTIME_FACTS_H

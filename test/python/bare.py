@@ -1,0 +1,70 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiles modules without a model to libraries, and what it takes to call their functions with ctypes.
+
+A function of such a module keeps its arguments; each memref among them is (pointer, pointer, offset, sizes, strides). After its
+own arguments come a memref per result, the workspace, the weights and the frame of the calling thread.
+"""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin"), "ternac")
+
+
+class CompileError(Exception):
+    """The compiler refused a module; the text is what it said."""
+
+
+def ternac(*arguments):
+    """Runs the compiler and returns the completed process, whatever its status."""
+    return subprocess.run([TERNAC, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+
+
+def linker():
+    """A command that links objects to a shared library, or None."""
+    for command in ("ld.lld-22", "ld.lld", "/usr/lib/llvm-22/bin/ld.lld", "cc"):
+        if shutil.which(command):
+            return [command, "-shared"]
+    return None
+
+
+def build(text, stem, options, bufferized=True):
+    """Compiles the module `text` to the library `stem`.so; returns its path and the module at the phase `bufferized`."""
+    source, object_file, library, dump = (Path(f"{stem}{suffix}") for suffix in (".mlir", ".o", ".so", ".bufferized.mlir"))
+    source.write_text(text)
+    outputs = {"bufferized": dump, "obj": object_file}
+    if not bufferized:
+        del outputs["bufferized"]
+    for output, destination in outputs.items():
+        result = ternac(source, *options, f"--emit={output}", "-o", destination)
+        if result.returncode:
+            raise CompileError(result.stderr)
+    link = subprocess.run([*linker(), object_file, "-o", library], capture_output=True, text=True)
+    if link.returncode:
+        raise CompileError(link.stderr)
+    return library, dump.read_text() if bufferized else ""
+
+
+def workspace_sizes(bufferized):
+    """Bytes of workspace by function: those of every call, and those that each of its rows adds."""
+    sizes = r"@(\w+)\(.*tern\.workspace_bytes_fixed = (\d+).*tern\.workspace_bytes_per_row = (\d+)"
+    return {name: (int(fixed), int(per_row)) for name, fixed, per_row in re.findall(sizes, bufferized)}
+
+
+def memref(array):
+    """The C arguments that stand for `array`."""
+    pointer = ctypes.c_void_p(array.ctypes.data)
+    strides = [1]
+    for size in array.shape[:0:-1]:
+        strides.insert(0, strides[0] * size)
+    return [pointer, pointer, *map(ctypes.c_int64, (0, *array.shape, *strides))]
+
+
+class Frame(ctypes.Structure):
+    _fields_ = [("thread", ctypes.c_int64), ("threads", ctypes.c_int64), ("context", ctypes.c_void_p), ("barrier", ctypes.c_void_p)]
