@@ -32,7 +32,7 @@ class Target:
         return f"{self.name}: this host lacks {', '.join(missing)}" if missing else None
 
 
-ADD_SUB = {"add_sub": PACKINGS}
+ADD_SUB = {"add_sub": (*PACKINGS, "planes")}
 DOT = {"dot": PACKINGS}
 BOTH = {**ADD_SUB, **DOT}
 

@@ -29,6 +29,7 @@ VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
           module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
     options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
+    options.vectorPopcount = target.hasCapability("vector_popcount");
   }
   return options;
 }
@@ -75,6 +76,8 @@ LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
   case Strategy::Reference:
     return lowerToReferenceKernel(op, v);
   case Strategy::AddSub:
+    if (op.getPacking()->getCode() == Code::Planes)
+      return lowerToKernel(op, v, bitPlaneStrategy(v.options.vectorPopcount));
     return lowerToKernel(op, v, addSubStrategy());
   case Strategy::Dot:
     return op.emitOpError("strategy 'dot' is a target's; its lowering must run "

@@ -69,6 +69,9 @@ private:
   std::optional<Strategy> chooseStrategy(ModuleOp module) {
     SmallVector<Strategy> candidates = usable();
     if (strategy == "auto") {
+      if (packing == packing::tilePlanes().name() &&
+          llvm::is_contained(candidates, Strategy::AddSub))
+        return Strategy::AddSub;
       if (!candidates.empty())
         return candidates.front();
       module.emitError("target '") << target.getName() << "' has no strategy";
@@ -101,7 +104,18 @@ private:
           << packing << "'";
       return std::nullopt;
     }
+    if (packing == packing::tilePlanes().name()) {
+      if (strategy == Strategy::AddSub)
+        return packing::tilePlanes();
+      op.emitError("packing '")
+          << packing << "' has single bits, which only strategy 'add_sub' "
+          << "counts, but got '" << stringifyStrategy(strategy) << "'";
+      return std::nullopt;
+    }
     if (packing == "auto") {
+      if (strategy == Strategy::AddSub &&
+          target.hasCapability("vector_popcount"))
+        return packing::tilePlanes();
       packing::Layout twoBit = packing::tileTwoBit();
       packing::Layout base3 = packing::bestTileBase3(cols);
       int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
@@ -118,7 +132,7 @@ private:
     if (packing == packing::tileTwoBit().name())
       return packing::tileTwoBit();
     op.emitError("unknown packing '")
-        << packing << "'; expected auto, row2, tile2 or base3";
+        << packing << "'; expected auto, row2, tile2, base3 or planes";
     return std::nullopt;
   }
 
