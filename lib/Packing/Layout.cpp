@@ -39,16 +39,23 @@ static constexpr int64_t digitsOf(Code code) {
     return 4;
   case Code::Base3:
     return 5;
+  case Code::Planes:
+    return 8;
   }
   llvm_unreachable("unknown code");
 }
 
+static constexpr int64_t planesOf(Code code) {
+  return code == Code::Planes ? 2 : 1;
+}
+
 /// The weight of digit d is radix^d. A Signed8 byte has no digits to weigh.
 static constexpr unsigned radixOf(Code code) {
-  return code == Code::TwoBit ? 4 : 3;
+  return code == Code::TwoBit ? 4 : code == Code::Base3 ? 3 : 2;
 }
 
 int64_t digitsPerByte(Code code) { return digitsOf(code); }
+int64_t planesPerTile(Code code) { return planesOf(code); }
 
 //===----------------------------------------------------------------------===//
 // Names and checks
@@ -68,6 +75,7 @@ static constexpr NamedTile namedTiles[] = {
     {"i8", Code::Signed8, 1, 1},       {"row2", Code::TwoBit, 1, 64},
     {"tile2", Code::TwoBit, 16, 4},    {"base3", Code::Base3, 16, 4},
     {"tile2col", Code::TwoBit, 64, 1}, {"base3col", Code::Base3, 64, 1},
+    {"planes", Code::Planes, 16, 4},
 };
 
 /// Begins the name of a tile that has none of its own, as in "bits2r8g4".
@@ -79,6 +87,8 @@ static llvm::StringRef codePrefix(Code code) {
     return "bits2";
   case Code::Base3:
     return "base3";
+  case Code::Planes:
+    return "planes";
   }
   llvm_unreachable("unknown code");
 }
@@ -127,15 +137,15 @@ std::optional<Layout> layoutByName(std::string_view name) {
   for (const NamedTile &tile : namedTiles)
     if (auto layout = parse(tile.name, {tile.code, tile.rows, tile.group, 1}))
       return layout;
-  for (Code code : {Code::Signed8, Code::TwoBit, Code::Base3})
+  for (Code code : {Code::Signed8, Code::TwoBit, Code::Base3, Code::Planes})
     if (auto layout = parse(codePrefix(code), {code, 1, 1, 1}))
       return layout;
   return std::nullopt;
 }
 
 std::optional<std::string> Layout::invalid() const {
-  if (code != Code::Signed8 && code != Code::TwoBit && code != Code::Base3)
-    return "expected code 0, 1 or 2, but got " +
+  if (static_cast<uint32_t>(code) > static_cast<uint32_t>(Code::Planes))
+    return "expected code 0, 1, 2 or 3, but got " +
            std::to_string(static_cast<uint32_t>(code));
   auto check = [](const char *what,
                   int64_t value) -> std::optional<std::string> {
@@ -160,6 +170,7 @@ Layout tileTwoBit() { return {Code::TwoBit, 16, 4, 1}; }
 Layout tileBase3(int64_t blocks) { return {Code::Base3, 16, 4, blocks}; }
 Layout columnTwoBit() { return {Code::TwoBit, 64, 1, 1}; }
 Layout columnBase3() { return {Code::Base3, 64, 1, 1}; }
+Layout tilePlanes() { return {Code::Planes, 16, 4, 1}; }
 Layout unpacked() { return {Code::Signed8, 1, 1, 1}; }
 
 Layout bestTileBase3(int64_t k) {
@@ -177,7 +188,7 @@ Layout::Place Layout::place(int64_t m, int64_t k, int64_t cols) const {
   int64_t block = inDigit / group, column = inDigit % group;
   int64_t superblocks = paddedCols(cols) / span();
   int64_t tile = (m / rows * superblocks + superblock) * blocks + block;
-  return {(tile * rows + m % rows) * group + column, digit};
+  return {tile * tileBytes() + m % rows * group + column, digit};
 }
 
 //===----------------------------------------------------------------------===//
@@ -188,7 +199,7 @@ Layout::Place Layout::place(int64_t m, int64_t k, int64_t cols) const {
 /// where a tile has one row, neighbouring blocks (and, with one digit,
 /// neighbouring superblocks) are one group.
 static Layout mergeGroups(Layout layout, int64_t k) {
-  if (layout.rows != 1)
+  if (layout.rows != 1 || layout.code == Code::Planes)
     return layout;
   layout.group =
       layout.digits() == 1 ? layout.paddedCols(k) : layout.digitStride();
@@ -201,23 +212,34 @@ template <typename Word> static constexpr Word splat(uint8_t value) {
   return static_cast<Word>(static_cast<Word>(~Word(0)) / 0xff * value);
 }
 
+/// The digits of the trits -1, 0, +1 that are the bytes of a word, in array
+/// `plane` of a tile.
+template <Code code, int plane, typename Word>
+static Word digitsOfTrits(Word trit) {
+  if constexpr (code == Code::Planes) {
+    Word isMinus = trit >> 7 & splat<Word>(1);
+    return plane == 0 ? (trit ^ isMinus) & splat<Word>(1) : isMinus;
+  }
+  // The sign bits stand aside in the sum.
+  return ((trit & splat<Word>(0x7f)) + splat<Word>(1)) ^
+         (trit & splat<Word>(0x80));
+}
+
 /// Packs sizeof(Word) neighbouring bytes. Nothing carries from one byte into
-/// the next: the sign bits stand aside in the sum, and a packed byte is at most
-/// 2 * (1 + 4 + 16 + 64) or 2 * (1 + 3 + 9 + 27 + 81).
-template <Code code, typename Word>
+/// the next: a packed byte is at most 2 * (1 + 4 + 16 + 64), 2 * (1 + 3 + 9 +
+/// 27 + 81) or 1 + 2 + 4 + ... + 128.
+template <Code code, int plane, typename Word>
 static void packWord(const int8_t *trits, int64_t digitStride, uint8_t *out) {
   Word packed = 0;
   for (int64_t digit = digitsOf(code); digit-- > 0;) {
     Word trit;
     std::memcpy(&trit, trits + digit * digitStride, sizeof(Word));
-    Word tritPlusOne = ((trit & splat<Word>(0x7f)) + splat<Word>(1)) ^
-                       (trit & splat<Word>(0x80));
-    packed = packed * radixOf(code) + tritPlusOne;
+    packed = packed * radixOf(code) + digitsOfTrits<code, plane>(trit);
   }
   std::memcpy(out, &packed, sizeof(Word));
 }
 
-template <Code code>
+template <Code code, int plane = 0>
 static void packGroup(const int8_t *trits, int64_t digitStride, int64_t group,
                       uint8_t *out) {
   if constexpr (code == Code::Signed8) {
@@ -226,12 +248,12 @@ static void packGroup(const int8_t *trits, int64_t digitStride, int64_t group,
   }
   // The tiles in use have groups of one word: no loop for them.
   if (group == 4)
-    return packWord<code, uint32_t>(trits, digitStride, out);
+    return packWord<code, plane, uint32_t>(trits, digitStride, out);
   int64_t j = 0;
   for (; j + 8 <= group; j += 8)
-    packWord<code, uint64_t>(trits + j, digitStride, out + j);
+    packWord<code, plane, uint64_t>(trits + j, digitStride, out + j);
   for (; j < group; ++j)
-    packWord<code, uint8_t>(trits + j, digitStride, out + j);
+    packWord<code, plane, uint8_t>(trits + j, digitStride, out + j);
 }
 
 template <Code code>
@@ -255,8 +277,12 @@ static void packMatrix(const Layout &layout, const int8_t *trits, int64_t m,
         src = trits + row * k + s * span;
       else if (!isPadding)
         std::memcpy(edge.data(), trits + row * k + s * span, valid);
-      for (int64_t b = 0; b < blocks; ++b, dst += rows * group)
+      for (int64_t b = 0; b < blocks; ++b, dst += layout.tileBytes()) {
         packGroup<code>(src + b * group, stride, group, dst);
+        if constexpr (code == Code::Planes)
+          packGroup<code, 1>(src + b * group, stride, group,
+                             dst + rows * group);
+      }
     }
   }
 }
@@ -274,6 +300,8 @@ void pack(const Layout &layout, const int8_t *trits, int64_t m, int64_t k,
     return packMatrix<Code::TwoBit>(merged, trits, m, k, out);
   case Code::Base3:
     return packMatrix<Code::Base3>(merged, trits, m, k, out);
+  case Code::Planes:
+    return packMatrix<Code::Planes>(merged, trits, m, k, out);
   }
 }
 
@@ -288,8 +316,9 @@ makeDigitTable() {
   for (int byte = 0; byte < 256; ++byte) {
     int rest = byte;
     for (int8_t &trit : table[byte]) {
-      trit = code == Code::Signed8
-                 ? static_cast<int8_t>(byte)
+      trit = code == Code::Signed8 ? static_cast<int8_t>(byte)
+             : code == Code::Planes
+                 ? static_cast<int8_t>(rest % 2)
                  : static_cast<int8_t>(rest % radixOf(code)) - 1;
       rest /= static_cast<int>(radixOf(code));
     }
@@ -312,10 +341,14 @@ static void unpackMatrix(const Layout &layout, const uint8_t *packed, int64_t m,
       const int64_t valid = std::min(span, k - s * span);
       int8_t *whole = trits + row * k + s * span;
       int8_t *dst = valid == span ? whole : edge.data();
-      for (int64_t b = 0; b < blocks; ++b, src += rows * group)
+      for (int64_t b = 0; b < blocks; ++b, src += layout.tileBytes())
         for (int64_t j = 0; j < group; ++j)
-          for (int64_t digit = 0; digit < digitsOf(code); ++digit)
-            dst[digit * stride + b * group + j] = digitTable[src[j]][digit];
+          for (int64_t digit = 0; digit < digitsOf(code); ++digit) {
+            int8_t trit = digitTable[src[j]][digit];
+            if constexpr (code == Code::Planes)
+              trit -= digitTable[src[rows * group + j]][digit];
+            dst[digit * stride + b * group + j] = trit;
+          }
       if (valid != span)
         std::memcpy(whole, edge.data(), valid);
     }
@@ -335,6 +368,8 @@ void unpack(const Layout &layout, const uint8_t *packed, int64_t m, int64_t k,
     return unpackMatrix<Code::TwoBit>(merged, packed, m, k, trits);
   case Code::Base3:
     return unpackMatrix<Code::Base3>(merged, packed, m, k, trits);
+  case Code::Planes:
+    return unpackMatrix<Code::Planes>(merged, packed, m, k, trits);
   }
 }
 

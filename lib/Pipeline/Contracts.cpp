@@ -83,7 +83,9 @@ StringRef violation(Operation *op, Phase phase) {
     if (isa<GlobalOp, LoadGlobalOp, bufferization::ToTensorOp,
             bufferization::ToBufferOp>(op))
       return "weights are views of the weight segment";
-    if (isa<memref::AllocOp, memref::AllocaOp, memref::DeallocOp>(op))
+    bool isStack = phase >= Phase::Vectorized && isa<memref::AllocaOp>(op);
+    if (isa<memref::AllocOp, memref::AllocaOp, memref::DeallocOp>(op) &&
+        !isStack)
       return "every buffer has its place in the workspace";
   }
   if (phase == Phase::Bufferized)

@@ -32,7 +32,7 @@ class Target:
         return f"{self.name}: this host lacks {', '.join(missing)}" if missing else None
 
 
-ADD_SUB = {"add_sub": PACKINGS}
+ADD_SUB = {"add_sub": (*PACKINGS, "planes")}
 DOT = {"dot": PACKINGS}
 LUT = {"lut": ("tile2", "base3")}
 NO_DOT = {**ADD_SUB, **LUT}

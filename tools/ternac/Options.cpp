@@ -59,11 +59,9 @@ constexpr Choice<bool> strategies[] = {
     {"auto", true}, {"add_sub", true},   {"dot", true},
     {"lut", true},  {"reference", true}, {"tile", std::nullopt}};
 
-constexpr Choice<bool> packings[] = {{"auto", true},
-                                     {"row2", true},
-                                     {"tile2", true},
-                                     {"base3", true},
-                                     {"i8", true}};
+constexpr Choice<bool> packings[] = {{"auto", true},   {"row2", true},
+                                     {"tile2", true},  {"base3", true},
+                                     {"planes", true}, {"i8", true}};
 
 } // namespace
 
@@ -102,7 +100,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("strategy", "NAME", compile.lowering.strategy,
                    "of ternary matmuls: auto (default), add_sub, dot, lut");
   arguments.option("packing", "NAME", compile.lowering.packing,
-                   "of ternary weights: auto (default), row2, tile2, base3");
+                   "of ternary weights: auto (default), row2, tile2, base3, "
+                   "planes");
   arguments.flag("remarks", compile.remarks,
                  "say why each matmul has its strategy and packing");
   arguments.option("weights", "PLACE", weights, "embedded (default)");

@@ -15,7 +15,8 @@
 // packings) or 64 bytes of one row ("row" packings). Each byte holds several
 // digits; the activations that belong to digit d lie digitStride columns apart.
 // In a tile, 4 activations are broadcast to the 16 rows, so that each i32 lane
-// of a byte dot product is one row.
+// of a byte dot product is one row. A block of bit planes ("planes") is two
+// such tiles: the plus bits and the minus bits of 16 rows x 32 columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,13 +46,25 @@ public:
   virtual llvm::StringRef name() const = 0;
   /// True if the sums are of codes 0, 1, 2: the sum of q is then subtracted.
   virtual bool unsignedCodes() const = 0;
+  /// True if blocks of `layout` can be added.
+  virtual bool reads(const packing::Layout &layout) const;
+  /// Tokens that share the loading and decoding of a block, at most.
+  virtual int64_t tokensTogether() const { return 4; }
+  /// True if `accumulate` wants activations as `rewrite` leaves them.
+  virtual bool rewritesActivations() const { return false; }
+  /// Writes the activations of one superblock, at `place` of the flat memref
+  /// `q`, in another form of as many bytes to `newPlace` of `rewritten`.
+  virtual void rewrite(VectorBuilder &v, const packing::Layout &layout,
+                       mlir::Value q, mlir::Value place, mlir::Value rewritten,
+                       mlir::Value newPlace) const {}
   /// Superblocks after which `flush` must be called, or 0 for never.
   virtual int64_t superblocksPerFlush(const packing::Layout &layout) const = 0;
   /// Accumulators of one token that are carried through the blocks, zero.
   virtual llvm::SmallVector<mlir::Value>
   zero(VectorBuilder &v, const packing::Layout &layout) const = 0;
-  /// Adds one block: `weights` is vector<64xi8>; `activations(token, digit)`
-  /// gives vector<64xi8>; `sums[token]` are that token's accumulators.
+  /// Adds one block: `weights` is vector<64xi8>, of bit planes vector<128xi8>;
+  /// `activations(token, digit)` gives vector<64xi8>; `sums[token]` are that
+  /// token's accumulators.
   virtual void accumulate(
       VectorBuilder &v, const packing::Layout &layout, mlir::Value weights,
       llvm::function_ref<mlir::Value(int64_t token, int64_t digit)> activations,
@@ -63,6 +76,9 @@ public:
 
 /// Additions and subtractions only.
 const BlockStrategy &addSubStrategy();
+/// The same on bit planes. `countsWords`: the set bits of an i32 lane are
+/// counted as fast as those of a byte.
+const BlockStrategy &bitPlaneStrategy(bool countsWords);
 
 /// Replaces `op`, a packed matmul in buffer form, by this thread's share of a
 /// call of its kernel, which is created if the module does not have it yet.

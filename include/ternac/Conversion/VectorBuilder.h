@@ -27,6 +27,7 @@ struct VectorOptions {
   int64_t lanes = 16;
   bool fma = false;
   bool f16Convert = false;
+  bool vectorPopcount = false;
 };
 
 class VectorBuilder {

@@ -15,8 +15,12 @@
 //
 //   superblock s, block b, tile row i, byte j, digit d
 //     holds W[tile * rows + i, s * span + d * group * blocks + b * group + j]
-//   byte offset ((tile * superblocks + s) * blocks + b) * rows * group
+//   byte offset ((tile * superblocks + s) * blocks + b) * tileBytes()
 //               + i * group + j
+//
+// A tile of code `Planes` is two such arrays of bytes, one behind the other:
+// bit d of a byte is 1 where the trit is +1 in the first, -1 in the second. A
+// tile of any other code is one array.
 //
 // M and K are padded to whole tiles and superblocks with the trit 0.
 //
@@ -38,10 +42,13 @@ enum class Code : uint32_t {
   Signed8 = 0, ///< one trit, as a signed byte -1, 0, +1
   TwoBit = 1,  ///< four trits; digit d is trit+1 in bits 2d, 2d+1
   Base3 = 2,   ///< five trits; the byte is the sum of (trit+1) * 3^d
+  Planes = 3,  ///< eight trits, two bits each, in bytes of two arrays
 };
 
-/// The trits that one byte holds under `code`: 1, 4 or 5.
+/// The trits that one byte holds under `code`: 1, 4, 5 or 8.
 int64_t digitsPerByte(Code code);
+/// The arrays of bytes of a tile: 2 for `Planes`, else 1.
+int64_t planesPerTile(Code code);
 
 /// A layout; see the file comment for the formula.
 struct Layout {
@@ -53,6 +60,7 @@ struct Layout {
   bool operator==(const Layout &) const = default;
 
   int64_t digits() const { return digitsPerByte(code); }
+  int64_t tileBytes() const { return rows * group * planesPerTile(code); }
   /// Distance in columns between two digits of a byte.
   int64_t digitStride() const { return group * blocks; }
   /// Columns of a superblock.
@@ -63,7 +71,8 @@ struct Layout {
   }
   /// Bytes of a packed M x K matrix.
   int64_t bytes(int64_t m, int64_t k) const {
-    return paddedRows(m) * (paddedCols(k) / digits());
+    return paddedRows(m) / rows * (paddedCols(k) / (digits() * group)) *
+           tileBytes();
   }
   /// Bits of storage per weight of the unpadded matrix.
   double bitsPerWeight(int64_t m, int64_t k) const {
@@ -71,7 +80,7 @@ struct Layout {
   }
 
   /// The offset in bytes and the digit that hold trit (m, k) of a matrix of
-  /// `cols` columns.
+  /// `cols` columns; of `Planes`, its plus bit.
   struct Place {
     int64_t byte;
     int64_t digit;
@@ -79,9 +88,9 @@ struct Layout {
   Place place(int64_t m, int64_t k, int64_t cols) const;
 
   /// A short name that identifies the layout, e.g. "row2", "tile2", "base3",
-  /// "base3col", "i8"; "base3b4" has four blocks per superblock, "bits2r8g4" a
-  /// tile of eight rows and groups of four bytes that has no name of its own.
-  /// Used in kernel names.
+  /// "base3col", "planes", "i8"; "base3b4" has four blocks per superblock,
+  /// "bits2r8g4" is a tile of eight rows and groups of four bytes that has no
+  /// name of its own. Used in kernel names.
   std::string name() const;
   /// The reason why this is no valid layout, or nullopt.
   std::optional<std::string> invalid() const;
@@ -97,6 +106,8 @@ Layout tileBase3(int64_t blocks = 16);
 /// row, and the bytes of a tile are indices into one table.
 Layout columnTwoBit();
 Layout columnBase3();
+/// Bit planes in tiles of 16 rows x 32 columns, 128 bytes each.
+Layout tilePlanes();
 /// One signed byte per trit, row major, no padding.
 Layout unpacked();
 

@@ -30,6 +30,7 @@ VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
           module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
     options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
+    options.vectorPopcount = target.hasCapability("vector_popcount");
   }
   return options;
 }
@@ -76,6 +77,8 @@ LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
   case Strategy::Reference:
     return lowerToReferenceKernel(op, v);
   case Strategy::AddSub:
+    if (op.getPacking()->getCode() == Code::Planes)
+      return lowerToKernel(op, v, bitPlaneStrategy(v.options.vectorPopcount));
     return lowerToKernel(op, v, addSubStrategy());
   case Strategy::Lut:
     return lowerToTables(op, v, *memoryTables(op.getPacking()->getLayout()));

@@ -20,8 +20,11 @@ namespace {
 /// Tiles of a superblock at most.
 constexpr int64_t kMaxBlocks = 16;
 
-/// Tokens that share the decoding of a block.
-constexpr int64_t kTokensTogether = 4;
+/// Bytes of rewritten activations that a kernel keeps on its stack, unless one
+/// row is longer.
+constexpr int64_t kStackBytes = 32768;
+/// The longest row that it may keep there.
+constexpr int64_t kMaxStackBytes = 1 << 20;
 
 /// The static facts of one kernel.
 struct Shape {
@@ -34,7 +37,7 @@ struct Shape {
   }
   /// Bytes of all blocks of one row, or of one tile of rows.
   int64_t groupBytes() const {
-    return superblocks() * layout.blocks * layout.rows * layout.group;
+    return superblocks() * layout.blocks * layout.tileBytes();
   }
 };
 
@@ -160,20 +163,67 @@ public:
     // Offsets advance by addition; nothing in the loops multiplies.
     Value firstGroup = arith::DivUIOp::create(v.b, begin, v.index(layout.rows));
     Value firstByte = v.mul(firstGroup, v.index(shape.groupBytes()));
-    Value rest = arith::RemUIOp::create(v.b, tokens, v.index(kTokensTogether));
-    Value whole = arith::SubIOp::create(v.b, tokens, rest);
+    if (strategy.rewritesActivations())
+      rewrittenLoop(firstByte);
+    else
+      rowLoop(v.index(0), tokens, v.index(0), firstByte);
+  }
+
+private:
+  /// All tokens, as many at a time as the stack has room for once their
+  /// activations are rewritten.
+  void rewrittenLoop(Value firstByte) {
+    int64_t qStride = shape.qStride;
+    shape.qStride = layout.paddedCols(shape.cols);
+    int64_t chunk = std::max<int64_t>(1, kStackBytes / shape.qStride);
+    Value source = q;
+    q = memref::AllocaOp::create(
+        v.b, MemRefType::get({chunk * shape.qStride}, v.b.getI8Type()),
+        v.b.getI64IntegerAttr(kBlockBytes));
+    // A thread without rows has nothing to rewrite for.
+    Value isIdle =
+        arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, begin, end);
+    Value last = arith::SelectOp::create(v.b, isIdle, v.index(0), tokens);
+    SmallVector<Value> places = {v.index(0), v.index(0)};
+    v.forRange(
+        v.index(0), last, chunk, places, [&](Value token, ValueRange carried) {
+          Value stop =
+              arith::MinUIOp::create(v.b, v.add(token, v.index(chunk)), tokens);
+          SmallVector<Value> rows = {carried[0], v.index(0)};
+          v.forRange(token, stop, 1, rows, [&](Value, ValueRange row) {
+            v.forRange(v.index(0), v.index(shape.qStride), layout.span(),
+                       [&](Value column) {
+                         strategy.rewrite(v, layout, source,
+                                          v.add(row[0], column), q,
+                                          v.add(row[1], column));
+                       });
+            return SmallVector<Value>{v.add(row[0], v.index(qStride)),
+                                      v.add(row[1], v.index(shape.qStride))};
+          });
+          rowLoop(token, stop, carried[1], firstByte);
+          return SmallVector<Value>{
+              v.add(carried[0], v.index(chunk * qStride)),
+              v.add(carried[1], v.index(chunk * shape.rows))};
+        });
+  }
+
+  /// All rows of the matrix for tokens first..last, the first of which is the
+  /// first row of q; `outPlace` is the offset of its results.
+  void rowLoop(Value first, Value last, Value outPlace, Value firstByte) {
+    int64_t together = strategy.tokensTogether();
+    Value count = v.b.createOrFold<arith::SubIOp>(last, first);
+    Value rest = arith::RemUIOp::create(v.b, count, v.index(together));
+    Value whole = arith::SubIOp::create(v.b, last, rest);
     v.forRange(
         begin, end, layout.rows, firstByte, [&](Value row, ValueRange carried) {
           Value byte = carried.front();
-          SmallVector<Value> places = {v.index(0), row};
-          places =
-              tokenLoop(v.index(0), whole, kTokensTogether, row, byte, places);
-          tokenLoop(whole, tokens, 1, row, byte, places);
+          SmallVector<Value> places = {v.index(0), v.add(outPlace, row)};
+          places = tokenLoop(first, whole, together, row, byte, places);
+          tokenLoop(whole, last, 1, row, byte, places);
           return SmallVector<Value>{v.add(byte, v.index(shape.groupBytes()))};
         });
   }
 
-private:
   /// Tokens first..last, `together` at a time. `places` are the offsets of the
   /// first token's row in q and of its result in out.
   SmallVector<Value> tokenLoop(Value first, Value last, int64_t together,
@@ -230,12 +280,14 @@ private:
       for (int64_t t = 0; t < together; ++t)
         llvm::append_range(sums[t], values.slice(t * perToken, perToken));
       Value byte = values.back();
-      Value block = v.load(weights, byte, kBlockBytes);
+      int64_t bytes = kBlockBytes * packing::planesPerTile(layout.code);
+      Value block = v.load(weights, byte, bytes);
       // Harmless beyond the end: a prefetch does not fault.
-      memref::PrefetchOp::create(v.b, weights,
-                                 v.add(byte, v.index(kPrefetchBytes)),
-                                 /*isWrite=*/false, /*localityHint=*/3,
-                                 /*isDataCache=*/true);
+      for (int64_t line = 0; line < bytes; line += kBlockBytes)
+        memref::PrefetchOp::create(v.b, weights,
+                                   v.add(byte, v.index(kPrefetchBytes + line)),
+                                   /*isWrite=*/false, /*localityHint=*/3,
+                                   /*isDataCache=*/true);
       Value at = v.add(qPlace, column);
       strategy.accumulate(
           v, layout, block,
@@ -248,7 +300,7 @@ private:
       SmallVector<Value> next;
       for (SmallVector<Value> &token : sums)
         llvm::append_range(next, token);
-      next.push_back(v.add(byte, v.index(kBlockBytes)));
+      next.push_back(v.add(byte, v.index(bytes)));
       return next;
     };
     carried = v.forRange(
@@ -414,6 +466,11 @@ LogicalResult ternac::verifyContiguous(MatmulOp op) {
   return success();
 }
 
+bool BlockStrategy::reads(const packing::Layout &layout) const {
+  return layout.code == packing::Code::TwoBit ||
+         layout.code == packing::Code::Base3;
+}
+
 LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
                                     const BlockStrategy &strategy) {
   Shape shape = shapeOf(op);
@@ -422,11 +479,17 @@ LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
   bool row = layout.rows == 1 && layout.group == kBlockBytes;
   // More blocks would need sums to be flushed within a superblock.
   bool few = layout.blocks <= kMaxBlocks;
-  if (layout.code == packing::Code::Signed8 || !(tile || row) || !few)
+  if (!strategy.reads(layout) || !(tile || row) || !few)
     return op.emitOpError("strategy '")
            << strategy.name() << "' expected a packing of 64-byte blocks, at "
            << "most " << kMaxBlocks << " of them to a superblock (row2, tile2, "
            << "base3), but got " << *op.getPacking();
+  if (strategy.rewritesActivations() &&
+      layout.paddedCols(shape.cols) > kMaxStackBytes)
+    return op.emitOpError("packing '")
+           << layout.name() << "' expected at most " << kMaxStackBytes
+           << " columns, which its kernel has on the stack, but got "
+           << shape.cols << "; choose another packing";
   if (failed(verifyContiguous(op)))
     return failure();
   func::FuncOp kernel = getKernel(

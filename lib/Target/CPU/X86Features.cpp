@@ -143,6 +143,8 @@ std::vector<std::string> X86Machine::capabilities() const {
     list.push_back("f16_convert");
   if (has("avx512bw"))
     list.push_back("mask_registers");
+  if (has("avx512vpopcntdq") && vectorBits() == 512)
+    list.push_back("vector_popcount");
   if (has("avx512vbmi"))
     list.push_back("byte_permute");
   if (has("ssse3"))

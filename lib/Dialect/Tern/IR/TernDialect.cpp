@@ -27,7 +27,7 @@ using namespace ternac::tern;
 
 // The enumerations of the dialect and of the packing library are one; the
 // latter is free of MLIR.
-static_assert(int(tern::Code::Base3) == int(packing::Code::Base3));
+static_assert(int(tern::Code::Planes) == int(packing::Code::Planes));
 static_assert(int(tern::Encoding::PackedRows) ==
               int(packing::Encoding::PackedRows));
 static_assert(int(tern::StoredKind::Rope) == int(packing::EntryKind::Rope));

@@ -41,6 +41,11 @@ static constexpr KernelForm forms[] = {
     // Two loads and a sum for five digits, or for four.
     {Strategy::Lut, "base3", "", anyColumns<packing::columnBase3>, 0, 0, 0.6},
     {Strategy::Lut, "tile2", "", anyColumns<packing::columnTwoBit>, 0, 0, 0.75},
+    // For 512 weights and each bit of their activations: a selection of bits,
+    // their count and its sum; without counting, adders of bits.
+    {Strategy::AddSub, "planes", "vector_popcount",
+     anyColumns<packing::tilePlanes>, 3.3, 0, 0},
+    {Strategy::AddSub, "planes", "", anyColumns<packing::tilePlanes>, 10, 0, 0},
     // For each digit: two masks and compares, two halves widened, added and
     // subtracted; without predicates also selected.
     {Strategy::AddSub, "tile2", "mask_registers",

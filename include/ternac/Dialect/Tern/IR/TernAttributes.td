@@ -32,7 +32,8 @@ class Tern_Enum<string name, string summary, list<I32EnumAttrCase> cases>
 def Tern_Code : Tern_Enum<"Code", "how the trits of a byte are written", [
   I32EnumAttrCase<"Signed8", 0, "signed8">,
   I32EnumAttrCase<"TwoBit", 1, "two_bit">,
-  I32EnumAttrCase<"Base3", 2, "base3">]>;
+  I32EnumAttrCase<"Base3", 2, "base3">,
+  I32EnumAttrCase<"Planes", 3, "planes">]>;
 
 def Tern_Encoding : Tern_Enum<"Encoding", "how a checkpoint stores a tensor", [
   I32EnumAttrCase<"F32", 0, "f32">,
@@ -173,7 +174,9 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     * `byte_shuffle`: the same within each 16 bytes of a register,
     * `base3_unpack`: the digits of base-3 bytes cost about as much as two-bit
       fields, so that fewer bytes win,
-    * `mask_registers`: vector operations can be predicated.
+    * `mask_registers`: vector operations can be predicated,
+    * `vector_popcount`: the set bits of every i32 of a register are counted by
+      one instruction.
 
     `vector_bits` is the widest register; cache sizes are bytes, `bandwidth`
     is bytes per second of one core from memory and `peak` int8
