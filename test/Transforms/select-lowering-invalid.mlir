@@ -6,6 +6,8 @@
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot' 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub packing=row3' 2>&1 | FileCheck %s --check-prefix=PACKING
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub packing=i8' 2>&1 | FileCheck %s --check-prefix=UNPACKED
+// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot,add_sub strategy=dot packing=planes' 2>&1 | FileCheck %s --check-prefix=CAPABILITY
+// RUN: not ternac-opt %t/dot.mlir --tern-select-lowering='strategies=dot,add_sub strategy=dot packing=planes' 2>&1 | FileCheck %s --check-prefix=PLANES
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=reference packing=row2' 2>&1 | FileCheck %s --check-prefix=REFERENCE
 
 // NO-TARGET: error: expected a module attribute 'tern.target'
@@ -13,8 +15,9 @@
 // UNKNOWN: error: strategy 'lut' is none of target 'cpu'; it has: auto, add_sub
 // OTHERS: error: strategy 'reference' is none of target 'cpu'; it has: auto, add_sub
 // NONE: error: target 'cpu' has no strategy
-// PACKING: error: unknown packing 'row3'; expected auto, row2, tile2 or base3
-// UNPACKED: error: unknown packing 'i8'; expected auto, row2, tile2 or base3
+// PACKING: error: unknown packing 'row3'; expected auto, row2, tile2, base3 or planes
+// UNPACKED: error: unknown packing 'i8'; expected auto, row2, tile2, base3 or planes
+// PLANES: error: packing 'planes' has single bits, which only strategy 'add_sub' counts, but got 'dot'
 // REFERENCE: error: strategy 'reference' reads the packing 'i8' only, but got 'row2'
 
 //--- no-target.mlir
@@ -22,6 +25,14 @@ module {}
 
 //--- model.mlir
 module attributes {tern.target = #tern.target<name = "cpu", cpu = "x86-64">} {
+  func.func @f(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
+    %0 = tern.matmul %q, %sum, %w : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
+    return %0 : tensor<?x32xi32>
+  }
+}
+
+//--- dot.mlir
+module attributes {tern.target = #tern.target<name = "cpu", cpu = "x86-64-v3", capabilities = ["int8_dot"]>} {
   func.func @f(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
     %0 = tern.matmul %q, %sum, %w : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
     return %0 : tensor<?x32xi32>
