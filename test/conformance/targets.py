@@ -39,7 +39,7 @@ BOTH = {**ADD_SUB, **DOT}
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 TARGETS = (
     REFERENCE,
-    Target("x86-64", "cpu,arch=x86-64", ADD_SUB, ("sse2",)),
+    Target("x86-64", "cpu,arch=x86-64", BOTH, ("sse2",)),
     Target("x86-64-v2", "cpu,arch=x86-64-v2", BOTH, _LEVEL2),
     Target("x86-64-v3", "cpu,arch=x86-64-v3", BOTH, _LEVEL3),
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", BOTH, (*_LEVEL3, "avx_vnni")),

@@ -60,7 +60,9 @@ public:
     if (addsPairs())
       return SmallVector<Value>(
           kPairSums, arith::ConstantOp::create(v.b, v.b.getZeroAttr(pairs(v))));
-    return SmallVector<Value>(layout.digits(), v.splatI32(0, kBlockLanes));
+    int64_t count =
+        instruction == cpu::DotInstruction::Madd128 ? 1 : layout.digits();
+    return SmallVector<Value>(count, v.splatI32(0, kBlockLanes));
   }
 
   void accumulate(VectorBuilder &v, const packing::Layout &layout,
@@ -74,7 +76,7 @@ public:
                                                  /*shifted=*/shifts(layout));
     for (auto [d, codes] : llvm::enumerate(bytes))
       for (auto [token, sum] : llvm::enumerate(sums)) {
-        Value &total = sum[addsPairs() ? d % kPairSums : d];
+        Value &total = sum[d % sum.size()];
         total = dot(v, total, codes, activations(token, d));
       }
   }
@@ -210,6 +212,7 @@ private:
     case cpu::DotInstruction::Vnni512:
       return 1;
     case cpu::DotInstruction::Maddubs128:
+    case cpu::DotInstruction::Madd128:
       return 4;
     default:
       return 2;
@@ -231,10 +234,35 @@ private:
     case cpu::DotInstruction::Maddubs128:
       return v.add(sum, inParts(v, "llvm.x86.ssse3.pmadd.ub.sw.128", pairs(v),
                                 {codes, bytes}));
+    case cpu::DotInstruction::Madd128:
+      return words(v, sum, codes, bytes);
     case cpu::DotInstruction::None:
       break;
     }
     llvm_unreachable("selection leaves dot to machines that have it");
+  }
+
+  /// The same of bytes that are widened to i16 first: those at even places,
+  /// then those at odd ones.
+  Value words(VectorBuilder &v, Value sum, Value codes, Value bytes) const {
+    auto splat = [&](int value) -> Value {
+      return arith::ConstantOp::create(
+          v.b, DenseElementsAttr::get(pairs(v), APInt(16, value)));
+    };
+    Value eight = splat(8);
+    Value code = vector::BitCastOp::create(v.b, pairs(v), codes);
+    Value x = vector::BitCastOp::create(v.b, pairs(v), bytes);
+    Value upper = arith::ShLIOp::create(v.b, x, eight);
+    auto add = [&](Value codeWords, Value xWords) {
+      sum = v.add(sum, inParts(v, "llvm.x86.sse2.pmadd.wd",
+                               cast<VectorType>(sum.getType()),
+                               {codeWords, xWords}));
+    };
+    add(arith::AndIOp::create(v.b, code, splat(0xff)),
+        arith::ShRSIOp::create(v.b, upper, eight));
+    add(arith::ShRUIOp::create(v.b, code, eight),
+        arith::ShRSIOp::create(v.b, x, eight));
+    return sum;
   }
 
   /// Neighbouring i16 lanes, added in i32.

@@ -227,9 +227,10 @@ def TernSelectLoweringPass
   let description = [{
     Writes `config` and `packing` on each `tern.matmul`, from the capabilities
     of `tern.target` and the shape: two-bit tiles, or base-3 tiles where the
-    target has `base3_unpack` and padding leaves them smaller. `strategy` and
-    `packing` override the choice; a strategy that the target cannot do is an
-    error.
+    target has `base3_unpack` and padding leaves them smaller; for `add_sub` bit
+    planes where the target has `vector_popcount`. `strategy` and `packing`
+    override the choice; a strategy that the target cannot do is an error, and
+    so is one that does not read the packing.
 
     With `--tern-select-lowering=strategies=dot,add_sub` and a target without `int8_dot`:
 
