@@ -44,6 +44,41 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int
 
 // -----
 
+// Pairs of products are added in i16 while they fit: for eight blocks, where the
+// upper of two digits is left in its place.
+
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_maddubs_256"], vector_bits = 256>} {
+  // CHECK-LABEL: func.func @pairs
+  // CHECK: func.func private @tern_matmul_dot_tile2_16x256(
+  // CHECK-DAG: %[[STEP:.*]] = arith.constant 128 : index
+  // CHECK-DAG: %[[END:.*]] = arith.constant 256 : index
+  // CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step %[[STEP]]
+  // CHECK: scf.for
+  // CHECK: arith.addi %{{.*}} : vector<32xi16>
+  // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+  // CHECK: arith.shrsi %{{.*}} : vector<16xi32>
+  func.func @pairs(%q: memref<?x256xi8>, %sum: memref<?xi32>, %w: memref<1024xi8>, %y: memref<?x16xi32>, %env: !tern.environment) {
+    tern.matmul %q, %sum, %w into %y {cols = 256 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+      : (memref<?x256xi8>, memref<?xi32>, memref<1024xi8>, memref<?x16xi32>) -> ()
+    return
+  }
+}
+
+// -----
+
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_madd_128"], vector_bits = 128>} {
+  // CHECK-LABEL: func.func @madd_128
+  // CHECK: llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"(%{{.*}}) : (vector<8xi16>, vector<8xi16>)
+  // CHECK-NOT: pmadd.ub
+  func.func @madd_128(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment) {
+    tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+      : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
+    return
+  }
+}
+
+// -----
+
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_maddubs_128"], vector_bits = 128>} {
   // CHECK-LABEL: func.func @maddubs_128
   // CHECK: llvm.call_intrinsic "llvm.x86.ssse3.pmadd.ub.sw.128"(%{{.*}}) : (vector<16xi8>, vector<16xi8>)

@@ -40,3 +40,21 @@ func.func @reference(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8
     : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
   return
 }
+
+// -----
+
+func.func @wide(%q: memref<?x1048608xi8>, %sum: memref<?xi32>, %w: memref<4194432xi8>, %y: memref<?x16xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{packing 'planes' expected at most 1048576 columns, which its kernel has on the stack, but got 1048608; choose another packing}}
+  tern.matmul %q, %sum, %w into %y {cols = 1048608 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<planes, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x1048608xi8>, memref<?xi32>, memref<4194432xi8>, memref<?x16xi32>) -> ()
+  return
+}
+
+// -----
+
+func.func @blocks(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x16xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{strategy 'add_sub' expected a packing of 64-byte blocks}}
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<planes, rows = 16, group = 4, blocks = 2>}
+    : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+  return
+}

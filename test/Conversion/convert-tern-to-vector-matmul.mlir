@@ -69,3 +69,42 @@ func.func @variants(%q: memref<?x64xi8>, %wide: memref<?x128xi8>, %sum: memref<?
 }
 // CHECK-COUNT-2: func.func private @tern_matmul_
 // CHECK-NOT: func.func private @tern_matmul_
+
+// -----
+
+// Bit planes: the bits of the activations are written to the stack first; what
+// the adders carry, and the sign bits, are counted in bytes.
+
+// CHECK-LABEL: func.func @planes
+// CHECK: tern.thread_range %{{.*}}, %{{.*}} step 16
+// CHECK: call @tern_matmul_add_sub_planes_32x64(
+func.func @planes(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<planes, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
+  return
+}
+// CHECK: func.func private @tern_matmul_add_sub_planes_32x64(
+// CHECK: %[[BITS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<32768xi8>
+// CHECK: scf.for
+// CHECK: vector.bitcast %{{.*}} : vector<32xi1> to vector<4xi8>
+// CHECK: vector.store %{{.*}}, %[[BITS]]
+// CHECK-COUNT-2: math.ctpop %{{.*}} : vector<64xi8>
+// CHECK-NOT: arith.mul
+// CHECK: return
+
+// -----
+
+// Where a register's i32 are counted by one instruction there are no adders.
+
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vector_popcount"], vector_bits = 512>} {
+  // CHECK-LABEL: func.func @count_words
+  // CHECK: func.func private @tern_matmul_add_sub_planes_32x64(
+  // CHECK-COUNT-9: math.ctpop %{{.*}} : vector<16xi32>
+  // CHECK-NOT: vector<64xi8>
+  // CHECK: return
+  func.func @count_words(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment) {
+    tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<planes, rows = 16, group = 4, blocks = 1>}
+      : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
+    return
+  }
+}

@@ -35,13 +35,12 @@ class Target:
 ADD_SUB = {"add_sub": (*PACKINGS, "planes")}
 DOT = {"dot": PACKINGS}
 LUT = {"lut": ("tile2", "base3")}
-NO_DOT = {**ADD_SUB, **LUT}
-ALL = {**NO_DOT, **DOT}
+ALL = {**ADD_SUB, **LUT, **DOT}
 
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 TARGETS = (
     REFERENCE,
-    Target("x86-64", "cpu,arch=x86-64", NO_DOT, ("sse2",)),
+    Target("x86-64", "cpu,arch=x86-64", ALL, ("sse2",)),
     Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, _LEVEL2),
     Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, _LEVEL3),
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, (*_LEVEL3, "avx_vnni")),

@@ -24,7 +24,9 @@ using namespace ternac::tern;
 
 namespace {
 
-/// Sums of code * activation in i32 lanes, one accumulator per digit.
+/// Sums of code * activation: in i32 lanes, one accumulator per digit, or,
+/// where the instruction adds pairs of products, in i16 lanes, kPairSums
+/// accumulators.
 class X86Dot final : public BlockStrategy {
 public:
   X86Dot(cpu::DotInstruction instruction, bool bytePermute, int64_t columns)
@@ -33,31 +35,64 @@ public:
 
   StringRef name() const override { return "dot"; }
   bool unsignedCodes() const override { return true; }
-  int64_t superblocksPerFlush(const packing::Layout &) const override {
-    return 0;
+  int64_t tokensTogether() const override {
+    // As many as have their accumulators in registers.
+    switch (instruction) {
+    case cpu::DotInstruction::Vnni512:
+      return 4;
+    case cpu::DotInstruction::Vnni256:
+    case cpu::DotInstruction::Maddubs256:
+      return 2;
+    default:
+      return 1;
+    }
+  }
+  int64_t superblocksPerFlush(const packing::Layout &layout) const override {
+    if (!addsPairs())
+      return 0;
+    int64_t digits = (layout.digits() + kPairSums - 1) / kPairSums;
+    int64_t room = keepsHighField(layout) ? kPairsThatFit / 4 : kPairsThatFit;
+    return room / (digits * layout.blocks);
   }
 
   SmallVector<Value> zero(VectorBuilder &v,
                           const packing::Layout &layout) const override {
-    return SmallVector<Value>(layout.digits(), v.splatI32(0, kBlockLanes));
+    if (addsPairs())
+      return SmallVector<Value>(
+          kPairSums, arith::ConstantOp::create(v.b, v.b.getZeroAttr(pairs(v))));
+    int64_t count =
+        instruction == cpu::DotInstruction::Madd128 ? 1 : layout.digits();
+    return SmallVector<Value>(count, v.splatI32(0, kBlockLanes));
   }
 
   void accumulate(VectorBuilder &v, const packing::Layout &layout,
                   Value weights,
                   function_ref<Value(int64_t, int64_t)> activations,
                   MutableArrayRef<SmallVector<Value>> sums) const override {
-    SmallVector<Value> bytes =
-        permutes(layout)
-            ? permuteDigits(v, weights)
-            : decodeCodes(v, layout, weights, /*shifted=*/shifts(layout));
+    SmallVector<Value> bytes = permutes(layout) ? permuteDigits(v, weights)
+                               : keepsHighField(layout)
+                                   ? decodeFields(v, weights)
+                                   : decodeCodes(v, layout, weights,
+                                                 /*shifted=*/shifts(layout));
     for (auto [d, codes] : llvm::enumerate(bytes))
-      for (auto [token, sum] : llvm::enumerate(sums))
-        sum[d] = dot(v, sum[d], codes, activations(token, d));
+      for (auto [token, sum] : llvm::enumerate(sums)) {
+        Value &total = sum[d % sum.size()];
+        total = dot(v, total, codes, activations(token, d));
+      }
   }
 
   Value flush(VectorBuilder &v, const packing::Layout &layout,
               ArrayRef<Value> sums) const override {
     Value total;
+    if (addsPairs()) {
+      for (auto [i, sum] : llvm::enumerate(sums)) {
+        Value part = addNeighbours(v, sum);
+        if (i > 0 && keepsHighField(layout)) // exactly four times too large
+          part = arith::ShRSIOp::create(v.b, part, v.splatI32(2, kBlockLanes));
+        total = total ? v.add(total, part) : part;
+      }
+      return total;
+    }
     for (auto [d, sum] : llvm::enumerate(sums)) {
       Value part = sum;
       bool inField = shifts(layout) || (permutes(layout) && d < 4);
@@ -83,6 +118,41 @@ private:
     return roomToShift && layout.code == packing::Code::TwoBit &&
            (instruction == cpu::DotInstruction::Vnni512 ||
             instruction == cpu::DotInstruction::Vnni256);
+  }
+
+  /// Two products of a code and an activation, from 2 * 2 * -128 to 2 * 2 *
+  /// 127, are added in an i16 lane, where kPairsThatFit of them have room.
+  /// Digits d and d + kPairSums have one accumulator.
+  bool addsPairs() const {
+    return instruction == cpu::DotInstruction::Maddubs256 ||
+           instruction == cpu::DotInstruction::Maddubs128;
+  }
+  static constexpr int64_t kPairSums = 2;
+  static constexpr int64_t kPairsThatFit = 64;
+
+  /// Of the two-bit digits of half a byte the upper is left in its place, four
+  /// times too large, which saves shifts. A quarter of the pairs fit.
+  bool keepsHighField(const packing::Layout &layout) const {
+    return addsPairs() && layout.code == packing::Code::TwoBit &&
+           layout.blocks <= kPairsThatFit / 4 / 2;
+  }
+
+  /// Digits 0 and 2 as they are, digits 1 and 3 times four.
+  static SmallVector<Value> decodeFields(VectorBuilder &v, Value weights) {
+    auto bytes = cast<VectorType>(weights.getType());
+    Value words = vector::BitCastOp::create(v.b, pairs(v), weights);
+    Value four = arith::ConstantOp::create(
+        v.b, DenseElementsAttr::get(pairs(v), APInt(16, 4)));
+    Value high = vector::BitCastOp::create(
+        v.b, bytes, arith::ShRUIOp::create(v.b, words, four));
+    SmallVector<Value> digits;
+    for (Value half : {weights, high})
+      for (int mask : {0x03, 0x0c})
+        digits.push_back(arith::AndIOp::create(
+            v.b, half,
+            arith::ConstantOp::create(
+                v.b, DenseElementsAttr::get(bytes, APInt(8, mask)))));
+    return digits;
   }
 
   /// Base-3 bytes are taken apart by one table look-up instead of compares.
@@ -132,63 +202,102 @@ private:
         .getResults();
   }
 
-  /// sum + the four products of each lane.
+  static VectorType pairs(VectorBuilder &v) {
+    return VectorType::get({kBlockBytes / 2}, v.b.getI16Type());
+  }
+
+  /// The number of the instruction's registers that hold a block.
+  int64_t parts() const {
+    switch (instruction) {
+    case cpu::DotInstruction::Vnni512:
+      return 1;
+    case cpu::DotInstruction::Maddubs128:
+    case cpu::DotInstruction::Madd128:
+      return 4;
+    default:
+      return 2;
+    }
+  }
+
+  /// sum + the four products of each i32 lane, or the two of each i16 lane.
   Value dot(VectorBuilder &v, Value sum, Value codes, Value bytes) const {
     switch (instruction) {
     case cpu::DotInstruction::Vnni512:
-      return call(v, "llvm.x86.avx512.vpdpbusd.512",
-                  cast<VectorType>(sum.getType()), {sum, codes, bytes});
+      return inParts(v, "llvm.x86.avx512.vpdpbusd.512",
+                     cast<VectorType>(sum.getType()), {sum, codes, bytes});
     case cpu::DotInstruction::Vnni256:
-      return inParts(v, sum, codes, bytes, 2, [&](Value s, Value c, Value x) {
-        return call(v, "llvm.x86.avx512.vpdpbusd.256",
-                    cast<VectorType>(s.getType()), {s, c, x});
-      });
+      return inParts(v, "llvm.x86.avx512.vpdpbusd.256",
+                     cast<VectorType>(sum.getType()), {sum, codes, bytes});
     case cpu::DotInstruction::Maddubs256:
-      return inParts(v, sum, codes, bytes, 2, [&](Value s, Value c, Value x) {
-        return maddubs(v, s, c, x, "llvm.x86.avx2.pmadd.ub.sw",
-                       "llvm.x86.avx2.pmadd.wd");
-      });
+      return v.add(sum, inParts(v, "llvm.x86.avx2.pmadd.ub.sw", pairs(v),
+                                {codes, bytes}));
     case cpu::DotInstruction::Maddubs128:
-      return inParts(v, sum, codes, bytes, 4, [&](Value s, Value c, Value x) {
-        return maddubs(v, s, c, x, "llvm.x86.ssse3.pmadd.ub.sw.128",
-                       "llvm.x86.sse2.pmadd.wd");
-      });
+      return v.add(sum, inParts(v, "llvm.x86.ssse3.pmadd.ub.sw.128", pairs(v),
+                                {codes, bytes}));
+    case cpu::DotInstruction::Madd128:
+      return words(v, sum, codes, bytes);
     case cpu::DotInstruction::None:
       break;
     }
     llvm_unreachable("selection leaves dot to machines that have it");
   }
 
-  /// Pairs into i16 (at most 2 * 2 * 128, no saturation), then into i32.
-  static Value maddubs(VectorBuilder &v, Value sum, Value codes, Value bytes,
-                       StringRef first, StringRef second) {
-    int64_t width = cast<VectorType>(codes.getType()).getDimSize(0);
-    auto pairs = VectorType::get({width / 2}, v.b.getI16Type());
-    Value products = call(v, first, pairs, {codes, bytes});
-    Value ones = arith::ConstantOp::create(
-        v.b, DenseElementsAttr::get(pairs, APInt(16, 1)));
-    Value fours =
-        call(v, second, cast<VectorType>(sum.getType()), {products, ones});
-    return v.add(sum, fours);
+  /// The same of bytes that are widened to i16 first: those at even places,
+  /// then those at odd ones.
+  Value words(VectorBuilder &v, Value sum, Value codes, Value bytes) const {
+    auto splat = [&](int value) -> Value {
+      return arith::ConstantOp::create(
+          v.b, DenseElementsAttr::get(pairs(v), APInt(16, value)));
+    };
+    Value eight = splat(8);
+    Value code = vector::BitCastOp::create(v.b, pairs(v), codes);
+    Value x = vector::BitCastOp::create(v.b, pairs(v), bytes);
+    Value upper = arith::ShLIOp::create(v.b, x, eight);
+    auto add = [&](Value codeWords, Value xWords) {
+      sum = v.add(sum, inParts(v, "llvm.x86.sse2.pmadd.wd",
+                               cast<VectorType>(sum.getType()),
+                               {codeWords, xWords}));
+    };
+    add(arith::AndIOp::create(v.b, code, splat(0xff)),
+        arith::ShRSIOp::create(v.b, upper, eight));
+    add(arith::ShRUIOp::create(v.b, code, eight),
+        arith::ShRSIOp::create(v.b, x, eight));
+    return sum;
   }
 
-  /// Applies `body` to `count` equal parts and joins the results.
-  static Value inParts(VectorBuilder &v, Value sum, Value codes, Value bytes,
-                       int64_t count,
-                       function_ref<Value(Value, Value, Value)> body) {
-    auto part = [&](Value vector, int64_t i) -> Value {
-      int64_t width = cast<VectorType>(vector.getType()).getDimSize(0) / count;
-      return vector::ExtractStridedSliceOp::create(
-          v.b, vector, ArrayRef<int64_t>{i * width}, ArrayRef<int64_t>{width},
-          ArrayRef<int64_t>{1});
+  /// Neighbouring i16 lanes, added in i32.
+  Value addNeighbours(VectorBuilder &v, Value sums) const {
+    Value ones = arith::ConstantOp::create(
+        v.b, DenseElementsAttr::get(pairs(v), APInt(16, 1)));
+    StringRef name =
+        parts() == 4 ? "llvm.x86.sse2.pmadd.wd" : "llvm.x86.avx2.pmadd.wd";
+    return inParts(v, name, VectorType::get({kBlockLanes}, v.b.getI32Type()),
+                   {sums, ones});
+  }
+
+  /// Calls intrinsic `name` for each of the parts of the operands and joins the
+  /// results.
+  Value inParts(VectorBuilder &v, StringRef name, VectorType type,
+                ValueRange operands) const {
+    int64_t count = parts();
+    if (count == 1)
+      return call(v, name, type, operands);
+    auto widthOf = [&](Type whole) {
+      return cast<VectorType>(whole).getDimSize(0) / count;
     };
-    Value result = sum;
+    auto part = VectorType::get({widthOf(type)}, type.getElementType());
+    Value result = arith::ConstantOp::create(v.b, v.b.getZeroAttr(type));
     for (int64_t i = 0; i < count; ++i) {
-      Value piece = body(part(sum, i), part(codes, i), part(bytes, i));
-      int64_t width = cast<VectorType>(piece.getType()).getDimSize(0);
+      SmallVector<Value> pieces;
+      for (Value operand : operands) {
+        int64_t width = widthOf(operand.getType());
+        pieces.push_back(vector::ExtractStridedSliceOp::create(
+            v.b, operand, ArrayRef<int64_t>{i * width},
+            ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1}));
+      }
       result = vector::InsertStridedSliceOp::create(
-          v.b, piece, result, ArrayRef<int64_t>{i * width},
-          ArrayRef<int64_t>{1});
+          v.b, call(v, name, part, pieces), result,
+          ArrayRef<int64_t>{i * part.getDimSize(0)}, ArrayRef<int64_t>{1});
     }
     return result;
   }

@@ -25,6 +25,7 @@ static constexpr struct {
     {"x86_vnni_256", DotInstruction::Vnni256},
     {"x86_maddubs_256", DotInstruction::Maddubs256},
     {"x86_maddubs_128", DotInstruction::Maddubs128},
+    {"x86_madd_128", DotInstruction::Madd128},
 };
 
 /// Features that generated code can profit from; the rest of a host's bits say
@@ -149,7 +150,7 @@ std::vector<std::string> X86Machine::capabilities() const {
     list.push_back("byte_permute");
   if (has("ssse3"))
     list.push_back("byte_shuffle");
-  DotInstruction best = DotInstruction::None;
+  DotInstruction best = DotInstruction::Madd128;
   if (has("avx512vnni") && vectorBits() == 512)
     best = DotInstruction::Vnni512;
   else if (has("avxvnni") || (has("avx512vnni") && has("avx512vl")))

@@ -18,7 +18,14 @@
 namespace ternac::cpu {
 
 /// The instruction that a byte dot product becomes, best first.
-enum class DotInstruction { Vnni512, Vnni256, Maddubs256, Maddubs128, None };
+enum class DotInstruction {
+  Vnni512,
+  Vnni256,
+  Maddubs256,
+  Maddubs128,
+  Madd128,
+  None
+};
 
 /// From the capabilities of `target`.
 DotInstruction dotInstruction(tern::TargetAttr target);

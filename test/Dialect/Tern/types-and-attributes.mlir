@@ -23,10 +23,12 @@ func.func private @trits() attributes {
 // CHECK-SAME: a = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
 // CHECK-SAME: b = #tern.packing<base3, rows = 16, group = 4, blocks = 8>
 // CHECK-SAME: c = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>
+// CHECK-SAME: d = #tern.packing<planes, rows = 16, group = 4, blocks = 1>
 func.func private @packing() attributes {
   a = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>,
   b = #tern.packing<base3, rows = 16, group = 4, blocks = 8>,
-  c = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>}
+  c = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>,
+  d = #tern.packing<planes, rows = 16, group = 4, blocks = 1>}
 
 // CHECK-LABEL: func.func private @lowering_config
 // CHECK-SAME: a = #tern.lowering_config<strategy = reference>

@@ -25,6 +25,10 @@ std::vector<Layout> allLayouts() {
           tileBase3(4),
           tileBase3(8),
           tileBase3(16),
+          tilePlanes(),
+          {Code::Planes, 3, 7, 2},
+          {Code::Planes, 1, 5, 3},
+          {Code::Planes, 1, 16, 1},
           {Code::Signed8, 4, 8, 2},
           {Code::TwoBit, 3, 7, 2},
           {Code::Base3, 1, 5, 3},
@@ -61,18 +65,24 @@ std::vector<uint8_t> packedByFormula(const Layout &layout,
   for (int64_t tile = 0; tile * rows < m; ++tile)
     for (int64_t s = 0; s * layout.span() < k; ++s)
       for (int64_t b = 0; b < blocks; ++b)
-        for (int64_t i = 0; i < rows; ++i)
-          for (int64_t j = 0; j < group; ++j) {
-            int byte = 0, weight = 1;
-            for (int64_t d = 0; d < layout.digits(); ++d) {
-              int trit = tritAt(tile * rows + i, s * layout.span() +
-                                                     d * group * blocks +
-                                                     b * group + j);
-              byte += code == Code::Signed8 ? trit : (trit + 1) * weight;
-              weight *= code == Code::TwoBit ? 4 : 3;
+        for (int64_t plane = 0; plane < planesPerTile(code); ++plane)
+          for (int64_t i = 0; i < rows; ++i)
+            for (int64_t j = 0; j < group; ++j) {
+              int byte = 0, weight = 1;
+              for (int64_t d = 0; d < layout.digits(); ++d) {
+                int trit = tritAt(tile * rows + i, s * layout.span() +
+                                                       d * group * blocks +
+                                                       b * group + j);
+                if (code == Code::Signed8)
+                  byte += trit;
+                else if (code == Code::Planes)
+                  byte |= (trit == (plane == 0 ? 1 : -1)) << d;
+                else
+                  byte += (trit + 1) * weight;
+                weight *= code == Code::TwoBit ? 4 : 3;
+              }
+              out.push_back(static_cast<uint8_t>(byte));
             }
-            out.push_back(static_cast<uint8_t>(byte));
-          }
   return out;
 }
 
@@ -122,6 +132,25 @@ TEST(LayoutTest, EveryBase3Byte) {
     unpack(layout, &packedByte, 1, 5, back.data());
     EXPECT_EQ(back, trits);
   }
+}
+
+TEST(LayoutTest, EveryPairOfPlaneBytes) {
+  const Layout layout{Code::Planes, 1, 1, 1};
+  for (int plus = 0; plus < 256; ++plus)
+    for (int minus = 0; minus < 256; ++minus) {
+      if (plus & minus) // no trit is +1 and -1
+        continue;
+      std::vector<int8_t> trits(8);
+      for (int digit = 0; digit < 8; ++digit)
+        trits[digit] =
+            static_cast<int8_t>((plus >> digit & 1) - (minus >> digit & 1));
+      const std::vector<uint8_t> bytes = {static_cast<uint8_t>(plus),
+                                          static_cast<uint8_t>(minus)};
+      EXPECT_EQ(packed(layout, trits, 1, 8), bytes);
+      std::vector<int8_t> back(8);
+      unpack(layout, bytes.data(), 1, 8, back.data());
+      EXPECT_EQ(back, trits);
+    }
 }
 
 /// The same codes side by side in words, where a carry would show.
@@ -180,7 +209,9 @@ TEST(LayoutTest, PlaceAgreesWithPack) {
         Layout::Place place = layout.place(row, col, k);
         int weight = 1;
         for (int64_t digit = 0; digit < place.digit; ++digit)
-          weight *= layout.code == Code::TwoBit ? 4 : 3;
+          weight *= layout.code == Code::TwoBit   ? 4
+                    : layout.code == Code::Planes ? 2
+                                                  : 3;
         wanted[place.byte] += weight;
         trits[row * k + col] = 1;
         ASSERT_EQ(packed(layout, trits, m, k), wanted)
@@ -218,6 +249,9 @@ TEST(LayoutTest, Sizes) {
   EXPECT_EQ(unpacked().bytes(3, 7), 21);
   EXPECT_DOUBLE_EQ(tileBase3(16).bitsPerWeight(2560, 2560), 1.6);
   EXPECT_DOUBLE_EQ(tileTwoBit().bitsPerWeight(8, 8), 8.0);
+  EXPECT_EQ(tilePlanes().tileBytes(), 128);
+  EXPECT_EQ(tilePlanes().bytes(2560, 6912), 2560 * 6912 / 4);
+  EXPECT_EQ(tilePlanes().bytes(17, 33), 4 * 128);
 }
 
 TEST(LayoutTest, BestBase3PadsLeast) {
@@ -243,10 +277,12 @@ TEST(LayoutTest, NamesRoundTrip) {
   EXPECT_EQ(tileTwoBit().name(), "tile2");
   EXPECT_EQ(tileBase3(1).name(), "base3");
   EXPECT_EQ(tileBase3(4).name(), "base3b4");
+  EXPECT_EQ(tilePlanes().name(), "planes");
+  EXPECT_EQ((Layout{Code::Planes, 8, 8, 2}).name(), "planesr8g8b2");
   EXPECT_EQ((Layout{Code::TwoBit, 8, 4, 1}).name(), "bits2r8g4");
   for (const Layout &layout : allLayouts())
     EXPECT_EQ(layoutByName(layout.name()), layout) << layout.name();
-  for (Code code : {Code::Signed8, Code::TwoBit, Code::Base3})
+  for (Code code : {Code::Signed8, Code::TwoBit, Code::Base3, Code::Planes})
     for (int64_t rows : {1, 2, 16, 4096})
       for (int64_t group : {1, 4, 64, 100})
         for (int64_t blocks : {1, 2, 16}) {
@@ -274,7 +310,7 @@ TEST(LayoutTest, InvalidLayouts) {
   EXPECT_EQ((Layout{Code::Base3, 1, 4, 4097}).invalid(),
             "expected blocks between 1 and 4096, but got 4097");
   EXPECT_EQ((Layout{static_cast<Code>(7), 1, 4, 1}).invalid(),
-            "expected code 0, 1 or 2, but got 7");
+            "expected code 0, 1, 2 or 3, but got 7");
 }
 
 } // namespace

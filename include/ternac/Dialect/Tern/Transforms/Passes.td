@@ -288,12 +288,16 @@ def TernSelectLoweringPass
     : Pass<"tern-select-lowering", "::mlir::ModuleOp"> {
   let summary = "Chooses strategy and packing of every ternary matmul";
   let description = [{
-    Writes `config` and `packing` on each `tern.matmul`, from the capabilities
-    of `tern.target` and the shape: two-bit tiles, or base-3 tiles where the
-    target has `base3_unpack` and padding leaves them smaller. `strategy` and
-    `packing` override the choice; a strategy that the target cannot do is an
-    error. With strategy `lut` the packings `tile2` and `base3` mean tiles one
-    byte wide.
+    Writes `config` and `packing` on each `tern.matmul`: the pair for which a
+    row of activations takes least time on one core of `tern.target`. The time is
+    estimated from the padded bytes and the target's `bandwidth`, and from the
+    operations of the kernel and the target's `vector_bits`, `peak` and cache
+    sizes; the longer of the two counts, and a fifth of the shorter. A remark at
+    the op has the numbers.
+
+    `strategy` and `packing` override the choice; a strategy that the target
+    cannot do is an error, and so is one that does not read the packing. With
+    strategy `lut` the packings `tile2` and `base3` mean tiles one byte wide.
 
     With `--tern-select-lowering=strategies=dot,add_sub` and a target without `int8_dot`:
 
