@@ -1,15 +1,15 @@
 // RUN: ternac-opt %s --tern-plan-workspace --verify-diagnostics --split-input-file
 
-func.func @static(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
-  // expected-error@+1 {{expected one dynamic size, the rows of the call, in the leading dimension}}
-  %a = memref.alloc() : memref<4x16xf32>
+func.func @two_sizes(%x: memref<?x16xf32>, %n: index, %workspace: memref<?xi8> {tern.workspace}) {
+  // expected-error@+1 {{expected a static shape, or one dynamic size, the rows of the call, in the leading dimension}}
+  %a = memref.alloc(%n, %n) : memref<?x?xf32>
   return
 }
 
 // -----
 
 func.func @columns(%x: memref<?x16xf32>, %n: index, %workspace: memref<?xi8> {tern.workspace}) {
-  // expected-error@+1 {{expected one dynamic size, the rows of the call, in the leading dimension}}
+  // expected-error@+1 {{expected a static shape, or one dynamic size, the rows of the call, in the leading dimension}}
   %a = memref.alloc(%n) : memref<4x?xf32>
   return
 }
@@ -19,5 +19,13 @@ func.func @columns(%x: memref<?x16xf32>, %n: index, %workspace: memref<?xi8> {te
 // expected-error@+1 {{expected an argument 'tern.workspace' and a memref whose first dimension is the rows}}
 func.func @no_workspace(%x: memref<?x16xf32>, %n: index) {
   %a = memref.alloc(%n) : memref<?x16xf32>
+  return
+}
+
+// -----
+
+// expected-error@+1 {{expected an argument 'tern.workspace' and a memref whose first dimension is the rows}}
+func.func @no_workspace_for_fixed() {
+  %a = memref.alloc() : memref<4x16xf32>
   return
 }

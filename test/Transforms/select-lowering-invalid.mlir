@@ -6,6 +6,7 @@
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=dot' 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub packing=row3' 2>&1 | FileCheck %s --check-prefix=PACKING
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=add_sub packing=i8' 2>&1 | FileCheck %s --check-prefix=UNPACKED
+// RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=lut packing=row2' 2>&1 | FileCheck %s --check-prefix=COLUMNS
 // RUN: not ternac-opt %t/model.mlir --tern-select-lowering='strategies=reference packing=row2' 2>&1 | FileCheck %s --check-prefix=REFERENCE
 
 // NO-TARGET: error: expected a module attribute 'tern.target'
@@ -15,6 +16,7 @@
 // NONE: error: target 'cpu' has no strategy
 // PACKING: error: unknown packing 'row3'; expected auto, row2, tile2 or base3
 // UNPACKED: error: unknown packing 'i8'; expected auto, row2, tile2 or base3
+// COLUMNS: error: strategy 'lut' reads the packings 'tile2' and 'base3' only, in columns of bytes, but got 'row2'
 // REFERENCE: error: strategy 'reference' reads the packing 'i8' only, but got 'row2'
 
 //--- no-target.mlir
