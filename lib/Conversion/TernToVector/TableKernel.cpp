@@ -20,6 +20,9 @@ namespace {
 /// Groups are divided among threads by this many.
 constexpr int64_t kGroupStep = 4;
 
+/// How far ahead of their use weights are fetched, in all tiles together.
+constexpr int64_t kBytesAhead = 4 * kPrefetchBytes;
+
 /// The static facts of one matmul.
 struct Shape {
   packing::Layout layout;
@@ -167,7 +170,7 @@ private:
         // does not fault.
         if (prefetch)
           memref::PrefetchOp::create(v.b, weights,
-                                     v.add(at, v.index(kPrefetchBytes)),
+                                     v.add(at, v.index(kBytesAhead / tiles)),
                                      /*isWrite=*/false, /*localityHint=*/2,
                                      /*isDataCache=*/true);
         form.accumulate(
