@@ -58,3 +58,12 @@ func.func @blocks(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, 
     : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
   return
 }
+
+// -----
+
+func.func @tables(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x8xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
+  // expected-error@+1 {{strategy 'lut' expected a packing of tiles of 64 rows, one byte wide (tile2col, base3col), but got #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}}
+  tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x8xi32>, memref<4x4096xi16>) -> ()
+  return
+}

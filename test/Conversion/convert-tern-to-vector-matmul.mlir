@@ -94,6 +94,51 @@ func.func @planes(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, 
 
 // -----
 
+// Tables of the sums, 4 rows of q at a time: each thread builds its share, waits,
+// and computes its rows. Before tables are overwritten the threads wait again.
+
+// CHECK-LABEL: func.func @lut
+// CHECK-SAME: %{{[^:]*}}: memref<?x20xi8>
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK: tern.thread_range %{{.*}}, %[[C4]] step 4
+// CHECK: tern.thread_range %{{.*}}, %{{.*}} step 64
+// CHECK: scf.for %[[FIRST:.*]] = %[[C0]] to %[[N:.*]] step %[[C4]] {
+// CHECK: %[[LATER:.*]] = arith.cmpi ne, %[[FIRST]], %[[C0]]
+// CHECK: scf.if %[[LATER]] {
+// CHECK-NEXT: tern.barrier
+// CHECK: %[[LEFT:.*]] = arith.subi %[[N]], %[[FIRST]]
+// CHECK: %[[COUNT:.*]] = arith.minui %[[LEFT]], %[[C4]]
+// CHECK: call @tern_build_tables_base3col_18(%{{.*}}, %{{.*}}, %[[FIRST]], %[[COUNT]], %{{.*}}, %{{.*}})
+// CHECK: tern.barrier
+// CHECK: call @tern_matmul_lut_base3col_40x18(%{{.*}}, %{{.*}}, %{{.*}}, %[[FIRST]], %[[COUNT]], %{{.*}}, %{{.*}})
+// CHECK: tern.barrier
+func.func @lut(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x40xi32>, %tables: memref<4x1024xi16>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y, %tables {cols = 18 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
+    : (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x40xi32>, memref<4x1024xi16>) -> ()
+  return
+}
+// The 27 sums of three digits, plus each of the 9 sums of the other two.
+// CHECK: func.func private @tern_build_tables_base3col_18(
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-NOT: arith.mul
+// CHECK-COUNT-9: vector.store %{{.*}}, %{{.*}} : memref<?xi16>, vector<32xi16>
+// CHECK-NOT: vector.store
+// CHECK: return
+// A byte is an index; 64 rows are added at once.
+// CHECK: func.func private @tern_matmul_lut_base3col_40x18(
+// CHECK: scf.for
+// CHECK-NOT: arith.mul
+// CHECK: memref.load %{{.*}} : memref<256xi8>
+// CHECK: arith.index_castui
+// CHECK: memref.load %{{.*}} : memref<?xi16>
+// CHECK: arith.addi %{{.*}} : vector<64xi16>
+// CHECK-NOT: arith.mul
+// CHECK: return
+
+// -----
+
 // Where a register's i32 are counted by one instruction there are no adders.
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vector_popcount"], vector_bits = 512>} {
@@ -108,3 +153,21 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vec
     return
   }
 }
+
+// -----
+
+// Two-bit bytes: no table has an entry for code 3. Rows of q that are wider than
+// the matrix needs have a builder of their own.
+
+// CHECK-LABEL: func.func @lut_two_bit
+// CHECK: call @tern_build_tables_tile2col_20_q24(
+// CHECK: call @tern_matmul_lut_tile2col_64x20(
+func.func @lut_two_bit(%q: memref<?x24xi8>, %sum: memref<?xi32>, %w: memref<320xi8>, %y: memref<?x64xi32>, %tables: memref<4x1280xi16>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y, %tables {cols = 20 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>}
+    : (memref<?x24xi8>, memref<?xi32>, memref<320xi8>, memref<?x64xi32>, memref<4x1280xi16>) -> ()
+  return
+}
+// CHECK: func.func private @tern_build_tables_tile2col_20_q24(
+// CHECK-COUNT-9: vector.store %{{.*}}, %{{.*}} : memref<?xi16>, vector<16xi16>
+// CHECK-NOT: vector.store
+// CHECK: return

@@ -114,3 +114,17 @@ func.func @arguments_stay(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<
   %y = tern.rescale %a, %step, %s plus %r {segments = array<i64: 8>} : (tensor<?x8xi32>, tensor<?xf32>, tensor<1xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// The tables of lut: for 4 rows, whatever the rows of the call.
+
+// CHECK-LABEL: func.func @tables
+// CHECK: %[[TABLES:.*]] = memref.alloc() {{.*}}: memref<4x1024xi16>
+// CHECK: tern.matmul %{{.*}}, %{{.*}}, %{{.*}} into %{{.*}}, %[[TABLES]] {
+// CHECK-SAME: (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x8xi32>, memref<4x1024xi16>) -> ()
+func.func @tables(%q: tensor<?x20xi8>, %sum: tensor<?xi32>, %w: tensor<256xi8>) -> tensor<?x8xi32> {
+  %y = tern.matmul %q, %sum, %w {cols = 20 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
+    : (tensor<?x20xi8>, tensor<?xi32>, tensor<256xi8>) -> tensor<?x8xi32>
+  return %y : tensor<?x8xi32>
+}

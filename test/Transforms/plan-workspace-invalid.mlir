@@ -21,3 +21,11 @@ func.func @no_workspace(%x: memref<?x16xf32>, %n: index) {
   %a = memref.alloc(%n) : memref<?x16xf32>
   return
 }
+
+// -----
+
+// expected-error@+1 {{expected an argument 'tern.workspace' and a memref whose first dimension is the rows}}
+func.func @no_workspace_for_fixed() {
+  %a = memref.alloc() : memref<4x16xf32>
+  return
+}

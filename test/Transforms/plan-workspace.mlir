@@ -1,4 +1,4 @@
-// RUN: ternac-opt %s --tern-plan-workspace --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: ternac-opt %s --allow-unregistered-dialect --tern-plan-workspace --canonicalize --cse --split-input-file | FileCheck %s
 
 // A buffer is a view at a number of bytes per row, times the rows. 16 f32 are 64
 // bytes per row. No buffer is of a fixed size.
@@ -125,5 +125,42 @@ func.func @fixed(%x: memref<?x16xf32>, %y: memref<16xf32>, %workspace: memref<?x
 // CHECK-LABEL: func.func @nothing
 // CHECK-SAME: tern.workspace_bytes_fixed = 0 : i64, tern.workspace_bytes_per_row = 0 : i64
 func.func @nothing() {
+  return
+}
+
+// -----
+
+// Buffers whose size has nothing to do with the rows come first, and share their
+// bytes among themselves: 4 x 24 i16 are 192 bytes, 3 i16 round up to 64.
+
+// CHECK-LABEL: func.func @fixed
+// CHECK-SAME: %[[X:[^:]*]]: memref<?x16xf32>, %[[WORKSPACE:[^:]*]]: memref<?xi8> {tern.workspace})
+// CHECK-SAME: attributes {tern.workspace_bytes_fixed = 256 : i64, tern.workspace_bytes_per_row = 128 : i64}
+func.func @fixed(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x16xf32>
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
+  // CHECK-DAG: %[[SMALL:.*]] = arith.constant 192 : index
+  // CHECK-DAG: %[[BYTES:.*]] = arith.constant 64 : index
+  // CHECK-DAG: %[[FIXED:.*]] = arith.constant 256 : index
+  // CHECK: %[[N:.*]] = memref.dim %[[X]], %[[ZERO]]
+  // CHECK: %[[SHIFT:.*]] = arith.muli %[[N]], %[[BYTES]] : index
+  // CHECK: %[[SECOND:.*]] = arith.addi %[[SHIFT]], %[[FIXED]] : index
+  // CHECK-NOT: memref.alloc
+  // CHECK: memref.view %[[WORKSPACE]][%[[ZERO]]][] : memref<?xi8> to memref<4x24xi16>
+  %a = memref.alloc() : memref<4x24xi16>
+  // CHECK: memref.view %[[WORKSPACE]][%[[SMALL]]][] : memref<?xi8> to memref<3xi16>
+  %b = memref.alloc() : memref<3xi16>
+  // CHECK: memref.view %[[WORKSPACE]][%[[FIXED]]][%[[N]]] : memref<?xi8> to memref<?x16xf32>
+  %c = memref.alloc(%n) : memref<?x16xf32>
+  // CHECK: memref.view %[[WORKSPACE]][%[[SECOND]]][%[[N]]] : memref<?xi8> to memref<?x16xf32>
+  %d = memref.alloc(%n) : memref<?x16xf32>
+  tern.add %x, %x into %c : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  tern.add %c, %c into %d : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  tern.add %c, %d into %x : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  "test.use"(%a, %b) : (memref<4x24xi16>, memref<3xi16>) -> ()
+  // CHECK: memref.view %[[WORKSPACE]][%[[ZERO]]][] : memref<?xi8> to memref<96xi16>
+  %e = memref.alloc() : memref<96xi16>
+  "test.use"(%e) : (memref<96xi16>) -> ()
   return
 }

@@ -3,6 +3,9 @@
 // RUN: ternac-opt %s --tern-select-lowering='strategies=dot,add_sub packing=row2' --split-input-file | FileCheck %s --check-prefixes=CHECK,ROW2
 // RUN: ternac-opt %s --tern-select-lowering='strategies=dot,add_sub packing=base3' --split-input-file | FileCheck %s --check-prefixes=CHECK,BASE3
 // RUN: ternac-opt %s --tern-select-lowering='strategies=reference' --split-input-file | FileCheck %s --check-prefixes=CHECK,REFERENCE
+// RUN: ternac-opt %s --tern-select-lowering='strategies=dot,add_sub,lut strategy=lut' --split-input-file | FileCheck %s --check-prefixes=CHECK,LUT
+// RUN: ternac-opt %s --tern-select-lowering='strategies=dot,add_sub,lut strategy=lut packing=tile2' --split-input-file | FileCheck %s --check-prefixes=CHECK,LUT2
+// RUN: ternac-opt %s --tern-select-lowering='strategies=dot,add_sub,lut strategy=lut packing=base3' --split-input-file | FileCheck %s --check-prefixes=CHECK,LUT3
 
 // Only strategies whose capability the target has.
 
@@ -45,6 +48,44 @@ module attributes {tern.target = #tern.target<name = "cpu">} {
   func.func @again(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
     %0 = tern.matmul %q, %sum, %w {config = #tern.lowering_config<strategy = dot>}
       : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
+    return %0 : tensor<?x32xi32>
+  }
+}
+
+// -----
+
+// Tables want tiles one byte wide: of two bits where registers are looked up 16
+// bytes at a time, of base 3 elsewhere.
+
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"]>} {
+  // CHECK-LABEL: func.func @shuffle
+  // LUT: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>
+  // LUT2: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>
+  // LUT3: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>
+  func.func @shuffle(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
+    %0 = tern.matmul %q, %sum, %w : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
+    return %0 : tensor<?x32xi32>
+  }
+}
+
+// -----
+
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_permute", "byte_shuffle"]>} {
+  // CHECK-LABEL: func.func @permute
+  // LUT: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>
+  func.func @permute(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
+    %0 = tern.matmul %q, %sum, %w : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
+    return %0 : tensor<?x32xi32>
+  }
+}
+
+// -----
+
+module attributes {tern.target = #tern.target<name = "cpu">} {
+  // CHECK-LABEL: func.func @neither
+  // LUT: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>
+  func.func @neither(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
+    %0 = tern.matmul %q, %sum, %w : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
     return %0 : tensor<?x32xi32>
   }
 }

@@ -96,8 +96,8 @@ def test_strategies_and_packings(compiled, tokens, kind, architecture):
         pytest.skip(f"this machine is no {architecture}")
     target = f"--target=cpu,arch={architecture}"
     expected = support.logits(compiled(kind, target, *support.EXACT), tokens)
-    for strategy in ("add_sub",) if architecture == "x86-64" else ("add_sub", "dot"):
-        for packing in ("row2", "tile2", "base3"):
+    for strategy in ("add_sub", "lut") if architecture == "x86-64" else ("add_sub", "lut", "dot"):
+        for packing in ("tile2", "base3") if strategy == "lut" else ("row2", "tile2", "base3"):
             library = compiled(kind, target, *support.EXACT, f"--strategy={strategy}", f"--packing={packing}")
             assert numpy.array_equal(support.logits(library, tokens), expected), (strategy, packing)
 

@@ -170,6 +170,7 @@ def _cells():
         # Plain x86-64 has no byte products.
         strategies = ("add_sub",) if architecture == "x86-64" else ("add_sub", "dot")
         yield from itertools.product([architecture], strategies, ("row2", "tile2", "base3"), kinds)
+        yield from itertools.product([architecture], ("lut",), ("tile2", "base3"), kinds)
 
 
 @pytest.mark.parametrize("architecture, strategy, packing, kind", list(_cells()))
@@ -207,8 +208,14 @@ class _LargeWeights(checkpoints._RandomWeights):
         self.tensors[module + ".weight"] = checkpoints.encode(numpy.ones(size), self._dtype)
 
 
-@pytest.mark.parametrize("packing", ("row2", "tile2", "base3"))
-@pytest.mark.parametrize("target, strategy", (("cpu,arch=x86-64", "add_sub"), ("cpu", "add_sub"), ("cpu", "dot")))
+@pytest.mark.parametrize(
+    "target, strategy, packing",
+    [
+        *itertools.product(("cpu,arch=x86-64", "cpu"), ("add_sub",), ("row2", "tile2", "base3")),
+        *itertools.product(("cpu",), ("dot",), ("row2", "tile2", "base3")),
+        *itertools.product(("cpu,arch=x86-64", "cpu"), ("lut",), ("tile2", "base3")),
+    ],
+)
 def test_largest_products(tmp_path, monkeypatch, target, strategy, packing):
     monkeypatch.setattr(checkpoints, "_RandomWeights", _LargeWeights)
     model = tmp_path / "model"

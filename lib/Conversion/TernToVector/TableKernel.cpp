@@ -20,6 +20,9 @@ namespace {
 /// Groups are divided among threads by this many.
 constexpr int64_t kGroupStep = 4;
 
+/// How far ahead of their use weights are fetched, in all tiles together.
+constexpr int64_t kBytesAhead = 4 * kPrefetchBytes;
+
 /// The static facts of one matmul.
 struct Shape {
   packing::Layout layout;
@@ -162,11 +165,13 @@ private:
       TableForm::Table table{tables, place, form.load(v, tables, place)};
       for (int64_t tile = 0; tile < tiles; ++tile) {
         Value at = v.add(byte, v.index(tile * shape.tileBytes()));
-        // Harmless beyond the end: a prefetch does not fault.
+        // Into the second cache only: what is on its way to the first one would
+        // stand in the way of the tables. Harmless beyond the end: a prefetch
+        // does not fault.
         if (prefetch)
           memref::PrefetchOp::create(v.b, weights,
-                                     v.add(at, v.index(kPrefetchBytes)),
-                                     /*isWrite=*/false, /*localityHint=*/3,
+                                     v.add(at, v.index(kBytesAhead / tiles)),
+                                     /*isWrite=*/false, /*localityHint=*/2,
                                      /*isDataCache=*/true);
         form.accumulate(
             v, table, weights, at, stripRows,

@@ -29,6 +29,8 @@ std::vector<Layout> allLayouts() {
           {Code::Planes, 3, 7, 2},
           {Code::Planes, 1, 5, 3},
           {Code::Planes, 1, 16, 1},
+          columnTwoBit(),
+          columnBase3(),
           {Code::Signed8, 4, 8, 2},
           {Code::TwoBit, 3, 7, 2},
           {Code::Base3, 1, 5, 3},
@@ -246,6 +248,8 @@ TEST(LayoutTest, Sizes) {
   EXPECT_EQ(tileTwoBit().bytes(17, 17), 4 * 64);
   EXPECT_EQ(rowTwoBit().bytes(3, 257), 3 * 128);
   EXPECT_EQ(tileBase3(16).bytes(2560, 2560), 2560 * 2560 / 5);
+  EXPECT_EQ(columnTwoBit().bytes(65, 6), 128 * 2);
+  EXPECT_EQ(columnBase3().bytes(65, 6), 128 * 2);
   EXPECT_EQ(unpacked().bytes(3, 7), 21);
   EXPECT_DOUBLE_EQ(tileBase3(16).bitsPerWeight(2560, 2560), 1.6);
   EXPECT_DOUBLE_EQ(tileTwoBit().bitsPerWeight(8, 8), 8.0);
@@ -279,6 +283,8 @@ TEST(LayoutTest, NamesRoundTrip) {
   EXPECT_EQ(tileBase3(4).name(), "base3b4");
   EXPECT_EQ(tilePlanes().name(), "planes");
   EXPECT_EQ((Layout{Code::Planes, 8, 8, 2}).name(), "planesr8g8b2");
+  EXPECT_EQ(columnTwoBit().name(), "tile2col");
+  EXPECT_EQ(columnBase3().name(), "base3col");
   EXPECT_EQ((Layout{Code::TwoBit, 8, 4, 1}).name(), "bits2r8g4");
   for (const Layout &layout : allLayouts())
     EXPECT_EQ(layoutByName(layout.name()), layout) << layout.name();
@@ -296,7 +302,8 @@ TEST(LayoutTest, OtherNamesNameNothing) {
        {"",           "row",     "row2 ",      "tile",       "base",
         "base3b",     "base3b1", "base3b02",   "base3b0",    "base3b-1",
         "base3b5000", "bits2",   "bits2r1g64", "base3r8",    "base3r16g4",
-        "i8r1g1",     "i9",      "base3g4",    "base3r8g4b", "tile2r8g4"})
+        "i8r1g1",     "i9",      "base3g4",    "base3r8g4b", "tile2r8g4",
+        "base3r64g1", "base3col1"})
     EXPECT_EQ(layoutByName(name), std::nullopt) << name;
 }
 

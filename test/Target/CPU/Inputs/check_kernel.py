@@ -1,6 +1,6 @@
 """Checks that the loops of kernels, in assembly on stdin, hold no instruction that multiplies.
 
-usage: check_kernel.py NAME...   the kernels expected; every function tern_matmul_* is checked
+usage: check_kernel.py NAME...   the kernels expected; every function tern_matmul_* and tern_build_tables_* is checked
 Prints a line per kernel with the instructions in its loops. With --multiplies each kernel must hold one instead."""
 
 import re
@@ -11,10 +11,10 @@ MULTIPLIES = re.compile(r"v?(i?mul|p?mul|pmadd|pdp|dpp|fn?m(add|sub|ul)|fm(addsu
 
 
 def functions(lines):
-    """The lines of each function tern_matmul_*, by name."""
+    """The lines of each function tern_matmul_* and tern_build_tables_*, by name."""
     name, body = None, []
     for line in lines:
-        start = re.match(r'"?(tern_matmul_\w+)"?:', line)
+        start = re.match(r'"?(tern_(?:matmul|build_tables)_\w+)"?:', line)
         if start:
             name, body = start.group(1), []
         elif name and re.match(r"\.Lfunc_end\d+:", line):
