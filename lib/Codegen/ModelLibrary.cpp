@@ -20,6 +20,7 @@
 #include "lld/Common/Driver.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Signals.h"
@@ -103,11 +104,22 @@ Expected<TemporaryFile> writeTemporary(StringRef output, StringRef contents) {
 struct WeightSegment {
   uint64_t programHeader; ///< file offset of its Elf64_Phdr
   uint64_t sectionHeader; ///< file offset of its Elf64_Shdr
+  uint64_t address;
   uint64_t alignment;
 };
 
-/// The linker script: an ordinary shared library, and the weights last.
-std::string linkerScript() {
+/// The unit of huge pages on most machines. Where weights lie alike in file and
+/// memory relative to it, a system that caches files in huge pages can map them
+/// as such. Smaller weights are not worth the room.
+constexpr uint64_t kHugePage = uint64_t(2) << 20;
+
+bool wantsHugePages(const packing::Plan &plan) {
+  return plan.totalBytes() >= kHugePage;
+}
+
+/// The linker script: an ordinary shared library, and the weights last, `lead`
+/// bytes after the begin of a huge page if not 0.
+std::string linkerScript(uint64_t lead) {
   std::string text;
   raw_string_ostream(text)
       << "PHDRS {\n"
@@ -135,8 +147,9 @@ std::string linkerScript() {
          "  .dynamic : { *(.dynamic) } :data :relro :dynamic\n"
          "  .got : { *(.got .got.plt) } :data :relro\n"
          "  . = ALIGN(CONSTANT(MAXPAGESIZE));\n"
-         "  "
-      << kSection << " : { " << kWeightsSymbol << " = .; *(" << kSection
+      << (lead ? formatv("  . = ALIGN({0}) + {1};\n", kHugePage, lead).str()
+               : "")
+      << "  " << kSection << " : { " << kWeightsSymbol << " = .; *(" << kSection
       << ") . += " << TERNAC_ALIGNMENT
       << "; } :weights\n"
          "  /DISCARD/ : { *(.comment .note.* .eh_frame) }\n"
@@ -145,11 +158,16 @@ std::string linkerScript() {
 }
 
 Error link(StringRef object, StringRef triple, StringRef output,
-           const std::string &linked) {
+           const packing::Plan &plan, const std::string &linked) {
   Expected<TemporaryFile> objectFile = writeTemporary(output, object);
   if (!objectFile)
     return objectFile.takeError();
-  Expected<TemporaryFile> script = writeTemporary(output, linkerScript());
+  // About where the weights begin in the file, which is not known before.
+  constexpr uint64_t room = uint64_t(64) << 10;
+  uint64_t lead = wantsHugePages(plan)
+                      ? alignTo(object.size() + room, room) % kHugePage
+                      : 0;
+  Expected<TemporaryFile> script = writeTemporary(output, linkerScript(lead));
   if (!script)
     return script.takeError();
   // -z defs: a library that needs nothing has no undefined symbol.
@@ -196,7 +214,7 @@ Expected<WeightSegment> findSegment(const std::string &path) {
   memcpy(&names, at(header.e_shoff + header.e_shstrndx * sizeof(names)),
          sizeof(names));
   WeightSegment segment = {};
-  uint64_t address = 0;
+  uint64_t &address = segment.address;
   for (unsigned i = 0; i < header.e_shnum; ++i) {
     uint64_t offset = header.e_shoff + i * sizeof(ELF::Elf64_Shdr);
     ELF::Elf64_Shdr section;
@@ -243,6 +261,7 @@ Error patchHeaders(int descriptor, const WeightSegment &segment,
               off_t(segment.sectionHeader)) != sizeof(section))
     return fileError(path, "cannot read");
   program.p_offset = offset;
+  program.p_align = segment.alignment;
   program.p_filesz = program.p_memsz = size;
   section.sh_offset = offset;
   section.sh_size = size;
@@ -267,7 +286,11 @@ Error appendWeights(const std::string &linked, StringRef output,
     struct stat info;
     if (::fstat(descriptor, &info) != 0)
       return fileError(output, "cannot read");
-    uint64_t offset = alignTo(uint64_t(info.st_size), segment->alignment);
+    if (wantsHugePages(plan))
+      segment->alignment = std::max(segment->alignment, kHugePage);
+    // As far behind a multiple of the alignment as the address is.
+    uint64_t offset =
+        alignTo(uint64_t(info.st_size), segment->alignment, segment->address);
     uint64_t size = std::max<uint64_t>(plan.totalBytes(), TERNAC_ALIGNMENT);
     if (::ftruncate(descriptor, off_t(offset + size)) != 0)
       return fileError(output, "cannot write");
@@ -291,7 +314,7 @@ Error ternac::writeModelLibrary(StringRef output, StringRef object,
       TemporaryFile::create((output + ".%%%%%%.tmp").str());
   if (!linked)
     return linked.takeError();
-  if (Error error = link(object, triple, output, linked->path()))
+  if (Error error = link(object, triple, output, plan, linked->path()))
     return error;
   if (Error error = appendWeights(linked->path(), output, plan, options))
     return error;
