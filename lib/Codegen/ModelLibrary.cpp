@@ -28,6 +28,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -272,6 +273,31 @@ Error patchHeaders(int descriptor, const WeightSegment &segment,
                  path);
 }
 
+/// Lets the file cache hold a range of a file that was just extended in huge
+/// pages: it does so for what is read as such before it is written. A hint.
+void cacheInHugePages(int descriptor, uint64_t offset, uint64_t size) {
+#if defined(MADV_HUGEPAGE) && defined(MADV_POPULATE_READ)
+  constexpr uint64_t piece = 8 * kHugePage; // to need little memory
+  uint64_t memory =
+      uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  if (size > memory / 2)
+    return;
+  uint64_t end = offset + size;
+  for (uint64_t at = alignDown(offset, kHugePage); at < end; at += piece) {
+    size_t bytes = std::min(piece, end - at);
+    void *start =
+        ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, off_t(at));
+    if (start == MAP_FAILED)
+      return;
+    bool cached = ::madvise(start, bytes, MADV_HUGEPAGE) == 0 &&
+                  ::madvise(start, bytes, MADV_POPULATE_READ) == 0;
+    ::munmap(start, bytes);
+    if (!cached)
+      return;
+  }
+#endif
+}
+
 /// Appends the weights of `plan` to the linked file.
 Error appendWeights(const std::string &linked, StringRef output,
                     const packing::Plan &plan,
@@ -294,6 +320,8 @@ Error appendWeights(const std::string &linked, StringRef output,
     uint64_t size = std::max<uint64_t>(plan.totalBytes(), TERNAC_ALIGNMENT);
     if (::ftruncate(descriptor, off_t(offset + size)) != 0)
       return fileError(output, "cannot write");
+    if (wantsHugePages(plan))
+      cacheInHugePages(descriptor, offset, size);
     if (Error error = packing::writePlan(plan, descriptor, offset, options))
       return error;
     return patchHeaders(descriptor, *segment, offset, size, output);
