@@ -63,3 +63,9 @@ for package in ("numpy", "tokenizers", "torch", "onnx"):
         [config.python, "-c", f"import {package}"], capture_output=True
     ).returncode:
         config.available_features.add("python-" + package)
+try:
+    with open("/sys/kernel/mm/transparent_hugepage/enabled") as setting:
+        if "[never]" not in setting.read():
+            config.available_features.add("huge-pages")
+except OSError:
+    pass

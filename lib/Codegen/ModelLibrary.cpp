@@ -20,6 +20,7 @@
 #include "lld/Common/Driver.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Signals.h"
@@ -27,6 +28,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,11 +105,22 @@ Expected<TemporaryFile> writeTemporary(StringRef output, StringRef contents) {
 struct WeightSegment {
   uint64_t programHeader; ///< file offset of its Elf64_Phdr
   uint64_t sectionHeader; ///< file offset of its Elf64_Shdr
+  uint64_t address;
   uint64_t alignment;
 };
 
-/// The linker script: an ordinary shared library, and the weights last.
-std::string linkerScript() {
+/// The unit of huge pages on most machines. Where weights lie alike in file and
+/// memory relative to it, a system that caches files in huge pages can map them
+/// as such. Smaller weights are not worth the room.
+constexpr uint64_t kHugePage = uint64_t(2) << 20;
+
+bool wantsHugePages(const packing::Plan &plan) {
+  return plan.totalBytes() >= kHugePage;
+}
+
+/// The linker script: an ordinary shared library, and the weights last, `lead`
+/// bytes after the begin of a huge page if not 0.
+std::string linkerScript(uint64_t lead) {
   std::string text;
   raw_string_ostream(text)
       << "PHDRS {\n"
@@ -135,8 +148,9 @@ std::string linkerScript() {
          "  .dynamic : { *(.dynamic) } :data :relro :dynamic\n"
          "  .got : { *(.got .got.plt) } :data :relro\n"
          "  . = ALIGN(CONSTANT(MAXPAGESIZE));\n"
-         "  "
-      << kSection << " : { " << kWeightsSymbol << " = .; *(" << kSection
+      << (lead ? formatv("  . = ALIGN({0}) + {1};\n", kHugePage, lead).str()
+               : "")
+      << "  " << kSection << " : { " << kWeightsSymbol << " = .; *(" << kSection
       << ") . += " << TERNAC_ALIGNMENT
       << "; } :weights\n"
          "  /DISCARD/ : { *(.comment .note.* .eh_frame) }\n"
@@ -145,11 +159,16 @@ std::string linkerScript() {
 }
 
 Error link(StringRef object, StringRef triple, StringRef output,
-           const std::string &linked) {
+           const packing::Plan &plan, const std::string &linked) {
   Expected<TemporaryFile> objectFile = writeTemporary(output, object);
   if (!objectFile)
     return objectFile.takeError();
-  Expected<TemporaryFile> script = writeTemporary(output, linkerScript());
+  // About where the weights begin in the file, which is not known before.
+  constexpr uint64_t room = uint64_t(64) << 10;
+  uint64_t lead = wantsHugePages(plan)
+                      ? alignTo(object.size() + room, room) % kHugePage
+                      : 0;
+  Expected<TemporaryFile> script = writeTemporary(output, linkerScript(lead));
   if (!script)
     return script.takeError();
   // -z defs: a library that needs nothing has no undefined symbol.
@@ -196,7 +215,7 @@ Expected<WeightSegment> findSegment(const std::string &path) {
   memcpy(&names, at(header.e_shoff + header.e_shstrndx * sizeof(names)),
          sizeof(names));
   WeightSegment segment = {};
-  uint64_t address = 0;
+  uint64_t &address = segment.address;
   for (unsigned i = 0; i < header.e_shnum; ++i) {
     uint64_t offset = header.e_shoff + i * sizeof(ELF::Elf64_Shdr);
     ELF::Elf64_Shdr section;
@@ -243,6 +262,7 @@ Error patchHeaders(int descriptor, const WeightSegment &segment,
               off_t(segment.sectionHeader)) != sizeof(section))
     return fileError(path, "cannot read");
   program.p_offset = offset;
+  program.p_align = segment.alignment;
   program.p_filesz = program.p_memsz = size;
   section.sh_offset = offset;
   section.sh_size = size;
@@ -251,6 +271,31 @@ Error patchHeaders(int descriptor, const WeightSegment &segment,
     return error;
   return writeAt(descriptor, &section, sizeof(section), segment.sectionHeader,
                  path);
+}
+
+/// Lets the file cache hold a range of a file that was just extended in huge
+/// pages: it does so for what is read as such before it is written. A hint.
+void cacheInHugePages(int descriptor, uint64_t offset, uint64_t size) {
+#if defined(MADV_HUGEPAGE) && defined(MADV_POPULATE_READ)
+  constexpr uint64_t piece = 8 * kHugePage; // to need little memory
+  uint64_t memory =
+      uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE));
+  if (size > memory / 2)
+    return;
+  uint64_t end = offset + size;
+  for (uint64_t at = alignDown(offset, kHugePage); at < end; at += piece) {
+    size_t bytes = std::min(piece, end - at);
+    void *start =
+        ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, off_t(at));
+    if (start == MAP_FAILED)
+      return;
+    bool cached = ::madvise(start, bytes, MADV_HUGEPAGE) == 0 &&
+                  ::madvise(start, bytes, MADV_POPULATE_READ) == 0;
+    ::munmap(start, bytes);
+    if (!cached)
+      return;
+  }
+#endif
 }
 
 /// Appends the weights of `plan` to the linked file.
@@ -267,10 +312,16 @@ Error appendWeights(const std::string &linked, StringRef output,
     struct stat info;
     if (::fstat(descriptor, &info) != 0)
       return fileError(output, "cannot read");
-    uint64_t offset = alignTo(uint64_t(info.st_size), segment->alignment);
+    if (wantsHugePages(plan))
+      segment->alignment = std::max(segment->alignment, kHugePage);
+    // As far behind a multiple of the alignment as the address is.
+    uint64_t offset =
+        alignTo(uint64_t(info.st_size), segment->alignment, segment->address);
     uint64_t size = std::max<uint64_t>(plan.totalBytes(), TERNAC_ALIGNMENT);
     if (::ftruncate(descriptor, off_t(offset + size)) != 0)
       return fileError(output, "cannot write");
+    if (wantsHugePages(plan))
+      cacheInHugePages(descriptor, offset, size);
     if (Error error = packing::writePlan(plan, descriptor, offset, options))
       return error;
     return patchHeaders(descriptor, *segment, offset, size, output);
@@ -291,7 +342,7 @@ Error ternac::writeModelLibrary(StringRef output, StringRef object,
       TemporaryFile::create((output + ".%%%%%%.tmp").str());
   if (!linked)
     return linked.takeError();
-  if (Error error = link(object, triple, output, linked->path()))
+  if (Error error = link(object, triple, output, plan, linked->path()))
     return error;
   if (Error error = appendWeights(linked->path(), output, plan, options))
     return error;

@@ -78,3 +78,25 @@ def test_abi_header_is_plain_c(tmp_path):
     for standard in ("c99", "c17"):
         flags = [f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Werror", "-I", support.ROOT / "include"]
         subprocess.run([support.c_compiler(), *flags, source, "-o", tmp_path / "header"], check=True)
+
+
+def weight_segment(library):
+    """(offset, address, size, alignment) of the last segment that is loaded."""
+    text = subprocess.run([support.llvm_tool("readelf"), "-lW", library], check=True, capture_output=True, text=True).stdout
+    loaded = [line.split() for line in text.splitlines() if line.split()[:1] == ["LOAD"]]
+    offset, address, _, size, _, *_, alignment = loaded[-1][1:]
+    return tuple(int(number, 16) for number in (offset, address, size, alignment))
+
+
+def test_large_weights_lie_in_huge_pages(tmp_path):
+    huge = 2 << 20
+    checkpoints.write_checkpoint(tmp_path / "small")
+    offset, address, size, alignment = weight_segment(support.compile(tmp_path / "small", tmp_path / "small.so"))
+    assert size < huge and alignment < huge
+    checkpoints.write_checkpoint(tmp_path / "large", vocab=20000, hidden=128)
+    library = support.compile(tmp_path / "large", tmp_path / "large.so")
+    offset, address, size, alignment = weight_segment(library)
+    assert size >= huge and alignment == huge
+    assert offset % huge == address % huge
+    output = support.check("ternac-run", library, "--tokens=1,2,19999", "--max-new-tokens=4", "--ignore-eos")
+    assert len(output.split()) == 4

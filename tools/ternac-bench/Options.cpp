@@ -22,7 +22,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.list("p", "N,...", prompts, 0,
                  "prefill N tokens (default 128,512; 0: no prefill)");
   arguments.list("n", "N,...", decodes, 0,
-                 "decode N tokens, one by one (default 64; 0: no decode)");
+                 "decode N tokens, one by one (default 32; 0: no decode)");
   arguments.list("c", "N,...", contexts, 0,
                  "decode after N tokens of context (default 0)");
   arguments.alias("context");
@@ -59,7 +59,7 @@ std::optional<int> Options::resolve(const TernacModel &model) {
   if (prompts.empty())
     prompts = {std::min(128, context), std::min(512, context)};
   if (decodes.empty())
-    decodes = {std::min(64, context)};
+    decodes = {std::min(32, context)};
   if (threads.empty())
     threads = {1, static_cast<int32_t>(
                       std::min(runtime::processorCount(), model.max_threads))};

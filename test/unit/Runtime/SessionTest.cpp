@@ -298,6 +298,25 @@ TEST_F(SessionTest, WholeContextFits) {
   EXPECT_EQ(ternac_feed(session.get(), 0, &token, 1, nullptr, 0), -1);
 }
 
+TEST_F(SessionTest, FillAppendsPositions) {
+  Session session = create(1);
+  EXPECT_EQ(ternac_fill(session.get(), 0, 100), 0);
+  EXPECT_EQ(ternac_length(session.get(), 0), 100);
+  int32_t token = 1;
+  Logits once(vocabulary), again(vocabulary);
+  ASSERT_EQ(ternac_feed(session.get(), 0, &token, 1, once.data(), 1), 0);
+  // The same positions hold the same numbers each time.
+  ASSERT_EQ(ternac_truncate(session.get(), 0, 0), 0);
+  EXPECT_EQ(ternac_fill(session.get(), 0, 100), 0);
+  ASSERT_EQ(ternac_feed(session.get(), 0, &token, 1, again.data(), 1), 0);
+  EXPECT_EQ(once, again);
+  EXPECT_EQ(ternac_fill(session.get(), 0, 200), -1);
+  EXPECT_STREQ(ternac_last_error(), "200 tokens after 101 do not fit the "
+                                    "context of 256 tokens");
+  EXPECT_EQ(ternac_fill(session.get(), 1, 1), -1);
+  EXPECT_EQ(ternac_length(session.get(), 0), 101);
+}
+
 TEST_F(SessionTest, Options) {
   Session defaults(ternac_session_create(library.get(), nullptr));
   ASSERT_TRUE(defaults);
