@@ -12,6 +12,7 @@
 
 #include "ternac/Packing/Plan.h"
 
+#include "ternac/Packing/Int4.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/MathExtras.h"
@@ -64,6 +65,8 @@ uint64_t Entry::payloadBytes() const {
     return elements * storedBytes(element);
   case EntryKind::RowInt8:
     return llvm::alignTo(elements, alignment) + rows * sizeof(float);
+  case EntryKind::GroupInt4:
+    return Int4::bytes(rows, cols);
   case EntryKind::Rope:
     return elements * sizeof(float);
   }

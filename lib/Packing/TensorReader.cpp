@@ -76,18 +76,35 @@ Error TensorReader::readFloats(const Source &source, int64_t layer, int64_t row,
   return Error::success();
 }
 
-Error TensorReader::readFiniteFloats(const Source &source, int64_t layer,
-                                     int64_t row, int64_t rows, float *out) {
-  if (Error failure = readFloats(source, layer, row, rows, out))
-    return failure;
-  auto index = findNonFinite(out, rows * source.cols);
+/// Checks elements of the source's rows from `row` on.
+Error TensorReader::checkFinite(const Source &source, int64_t layer,
+                                int64_t row, const float *values,
+                                int64_t count) const {
+  auto index = findNonFinite(values, count);
   if (!index)
     return Error::success();
   return error(source, layer,
                Twine("expected finite weights, but found ") +
-                   (std::isnan(out[*index]) ? "NaN" : "infinity") + " at row " +
-                   Twine(row + *index / source.cols) + ", column " +
-                   Twine(*index % source.cols));
+                   (std::isnan(values[*index]) ? "NaN" : "infinity") +
+                   " at row " + Twine(row + *index / source.cols) +
+                   ", column " + Twine(*index % source.cols));
+}
+
+Error TensorReader::readFiniteStored(const Source &source, int64_t layer,
+                                     int64_t row, int64_t rows, uint8_t *out) {
+  if (Error failure = readStored(source, layer, row, rows, out))
+    return failure;
+  const int64_t count = rows * source.cols;
+  floats.resize(count);
+  decodeFloats(source.encoding, out, count, floats.data());
+  return checkFinite(source, layer, row, floats.data(), count);
+}
+
+Error TensorReader::readFiniteFloats(const Source &source, int64_t layer,
+                                     int64_t row, int64_t rows, float *out) {
+  if (Error failure = readFloats(source, layer, row, rows, out))
+    return failure;
+  return checkFinite(source, layer, row, out, rows * source.cols);
 }
 
 Error TensorReader::readTrits(const Source &source, int64_t layer, int64_t row,

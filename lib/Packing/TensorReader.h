@@ -36,6 +36,10 @@ public:
   llvm::Error readStored(const Source &source, int64_t layer, int64_t row,
                          int64_t rows, uint8_t *out);
 
+  /// The same, and NaN or infinity is an error.
+  llvm::Error readFiniteStored(const Source &source, int64_t layer, int64_t row,
+                               int64_t rows, uint8_t *out);
+
   /// Widened to f32.
   llvm::Error readFloats(const Source &source, int64_t layer, int64_t row,
                          int64_t rows, float *out);
@@ -55,6 +59,8 @@ public:
 private:
   llvm::Error readBytes(const Source &source, int64_t layer, int64_t offset,
                         llvm::MutableArrayRef<uint8_t> out) const;
+  llvm::Error checkFinite(const Source &source, int64_t layer, int64_t row,
+                          const float *values, int64_t count) const;
   llvm::Error readField(const Source &source, int64_t layer, int64_t row,
                         int64_t rows, int8_t *out);
 

@@ -19,6 +19,7 @@
 #include "Synthetic.h"
 #include "TensorReader.h"
 
+#include "ternac/Packing/Int4.h"
 #include "ternac/Packing/Plan.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -80,7 +81,10 @@ private:
   Error writeScales(Worker &worker, const Job &job);
   Error writeDense(Worker &worker, const Job &job);
   Error writeRowInt8(Worker &worker, const Job &job);
+  Error writeGroupInt4(Worker &worker, const Job &job);
   Error writeRope(Worker &worker, const Job &job);
+
+  Error readFiniteFloats(Worker &worker, const Job &job);
 
   llvm::Expected<float> factorOf(Worker &worker, const Job &job,
                                  const Source &source) const;
@@ -119,6 +123,8 @@ static int64_t jobRowsOf(const Entry &entry) {
     return entry.rows;
   int64_t rows = std::max<int64_t>(1, chunkElements / entry.cols);
   // Chunks of whole tiles lie one behind the other in the output.
+  if (entry.kind == EntryKind::GroupInt4)
+    return Int4::tiles(rows) * Int4::kRows;
   return entry.kind == EntryKind::Trits ? entry.layout.paddedRows(rows) : rows;
 }
 
@@ -168,6 +174,8 @@ Error Writer::write(Worker &worker, const Job &job) {
     return writeDense(worker, job);
   case EntryKind::RowInt8:
     return writeRowInt8(worker, job);
+  case EntryKind::GroupInt4:
+    return writeGroupInt4(worker, job);
   case EntryKind::Rope:
     return writeRope(worker, job);
   }
@@ -315,10 +323,11 @@ Error Writer::writeDense(Worker &worker, const Job &job) {
                        int64_t first) -> Error {
     uint8_t *bytes = worker.bytes.data() + first * cols * elementBytes;
     if (source.encoding == element)
-      return worker.reader.readStored(source, job.layer, row, rows, bytes);
+      return worker.reader.readFiniteStored(source, job.layer, row, rows,
+                                            bytes);
     worker.floats.resize(rows * cols);
-    if (Error error = worker.reader.readFloats(source, job.layer, row, rows,
-                                               worker.floats.data()))
+    if (Error error = worker.reader.readFiniteFloats(
+            source, job.layer, row, rows, worker.floats.data()))
       return error;
     encodeFloats(element, worker.floats.data(), rows * cols, bytes);
     return Error::success();
@@ -328,16 +337,21 @@ Error Writer::writeDense(Worker &worker, const Job &job) {
   return writeBytes(job, job.row * cols * elementBytes, worker.bytes);
 }
 
+/// The rows of the job as floats, in the worker's buffer.
+Error Writer::readFiniteFloats(Worker &worker, const Job &job) {
+  worker.floats.resize(job.elements());
+  return forEachSlice(
+      job, [&](const Source &source, int64_t row, int64_t rows, int64_t first) {
+        return worker.reader.readFiniteFloats(source, job.layer, row, rows,
+                                              worker.floats.data() +
+                                                  first * job.entry.cols);
+      });
+}
+
 Error Writer::writeRowInt8(Worker &worker, const Job &job) {
   const Entry &entry = job.entry;
   const int64_t cols = entry.cols;
-  worker.floats.resize(job.elements());
-  auto readSlice = [&](const Source &source, int64_t row, int64_t rows,
-                       int64_t first) {
-    return worker.reader.readFiniteFloats(source, job.layer, row, rows,
-                                          worker.floats.data() + first * cols);
-  };
-  if (Error error = forEachSlice(job, readSlice))
+  if (Error error = readFiniteFloats(worker, job))
     return error;
   worker.bytes.resize(job.elements());
   std::vector<float> scales(job.rows);
@@ -352,6 +366,15 @@ Error Writer::writeRowInt8(Worker &worker, const Job &job) {
   if (Error error = writeBytes(job, job.row * cols, worker.bytes))
     return error;
   return writeFloats(job, firstScale + job.row * sizeof(float), scales);
+}
+
+Error Writer::writeGroupInt4(Worker &worker, const Job &job) {
+  const int64_t cols = job.entry.cols;
+  if (Error error = readFiniteFloats(worker, job))
+    return error;
+  worker.bytes.resize(Int4::bytes(job.rows, cols));
+  Int4::pack(worker.floats.data(), job.rows, cols, worker.bytes.data());
+  return writeBytes(job, Int4::bytes(job.row, cols), worker.bytes);
 }
 
 Error Writer::writeRope(Worker &worker, const Job &job) {

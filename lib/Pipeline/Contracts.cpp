@@ -69,8 +69,12 @@ StringRef violation(Operation *op, Phase phase) {
     return "memrefs appear with bufferisation";
   if (phase >= Phase::Normalized && isa<DecoderLayerOp>(op))
     return "decoder layers are written out";
-  if (phase >= Phase::Quantized && isa<BitLinearOp>(op))
-    return "the integer arithmetic is explicit";
+  if (phase >= Phase::Quantized) {
+    auto linear = dyn_cast<LinearOp>(op);
+    if (isa<BitLinearOp>(op) ||
+        (linear && linear.hasIntegerWeight() && !linear.getStep()))
+      return "the integer arithmetic is explicit";
+  }
   if (phase >= Phase::Packed && anyType(isTrits))
     return "weights are packed bytes";
   if (phase == Phase::Packed)

@@ -18,7 +18,7 @@ import sys
 
 import numpy
 
-HEADS = ("as-stored", "i8")
+HEADS = ("as-stored", "i8", "i4")
 KV_CACHES = ("f32", "f16")
 
 # The element types of a safetensors file that are read here; BF16 has no NumPy type and is widened from its bits.
@@ -119,6 +119,38 @@ def quantize_head(weight):
     safe = numpy.where(absmax > 0, absmax, numpy.float32(1))
     q = numpy.rint(numpy.float32(127) * weight / safe).astype(numpy.int8)
     return q, (absmax / numpy.float32(127))[:, 0]
+
+
+def quantize_head_rows(x):
+    """Int16 values of the rows of `x` [T, K] that meet an integer head, and what one of them stands for [T, 1].
+
+    The range is the largest whose sum of K products with -128 .. 127 cannot leave int32. Rounding is half to even.
+    """
+    limit = numpy.float32(min(2**15 - 1, (2**31 - 1) // (128 * x.shape[1])))
+    absmax = numpy.maximum(numpy.abs(x).max(axis=-1, keepdims=True), numpy.float32(1e-5))
+    return numpy.clip(numpy.rint(x * (limit / absmax)), -limit, limit).astype(numpy.int16), absmax / limit
+
+
+INT4_GROUP = 32
+
+
+def round_to_bfloat16(x):
+    """Finite float32 values rounded to bfloat16, half to even; still of type float32."""
+    bits = numpy.ascontiguousarray(x, numpy.float32).view(numpy.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(numpy.float32)
+
+
+def quantize_head_int4(weight):
+    """A dense head [V, K] as integers -8 .. 7 [V, G, 32] and a scale per row and group of 32 columns [V, G], K padded with zeros.
+
+    The element of largest magnitude, the first of equals, becomes -8: it decides the scale and the scale's sign.
+    """
+    groups = numpy.pad(weight, ((0, 0), (0, -weight.shape[1] % INT4_GROUP))).reshape(weight.shape[0], -1, INT4_GROUP)
+    places = numpy.abs(groups).argmax(axis=2)[:, :, None]
+    scale = round_to_bfloat16(numpy.take_along_axis(groups, places, 2) / numpy.float32(-8))
+    safe = numpy.where(scale == 0, numpy.float32(1), scale).astype(numpy.float64)
+    q = numpy.where(scale == 0, 0, numpy.clip(numpy.rint(groups / safe), -8, 7)).astype(numpy.int8)
+    return q, scale[:, :, 0]
 
 
 def unpack_ternary(packed):
@@ -225,13 +257,34 @@ class Linear:
 
 @dataclasses.dataclass
 class Int8Head:
-    """A dense head as int8 rows [V, K] with one scale each [V]; the activation stays float32."""
+    """A dense head as int8 rows [V, K] with one scale each [V]: an exact integer product with int16 activations."""
 
     q: numpy.ndarray
     scale: numpy.ndarray
 
     def __call__(self, x):
-        return (x @ self.q.T.astype(numpy.float32)) * self.scale
+        rows, step = quantize_head_rows(x)
+        # Float64 represents every integer up to 2^53.
+        product = rows.astype(numpy.float64) @ self.q.T.astype(numpy.float64)
+        return product.astype(numpy.float32) * (step * self.scale)
+
+
+@dataclasses.dataclass
+class Int4Head:
+    """A dense head as 4-bit integers [V, G, 32] with a scale per group [V, G]: exact products of each group, then float32."""
+
+    q: numpy.ndarray
+    scale: numpy.ndarray
+
+    def __call__(self, x):
+        rows, step = quantize_head_rows(x)
+        padded = numpy.pad(rows, ((0, 0), (0, self.q.shape[1] * INT4_GROUP - rows.shape[1])))
+        groups = padded.reshape(rows.shape[0], -1, INT4_GROUP).astype(numpy.float32)
+        total = numpy.zeros((rows.shape[0], self.q.shape[0]), numpy.float32)
+        for group in range(self.q.shape[1]):
+            # Sums of 32 products of 16 and 4 bits stay below 2^24.
+            total += groups[:, group] @ self.q[:, group].T.astype(numpy.float32) * self.scale[:, group]
+        return total * step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -364,7 +417,7 @@ class Layer:
 class Model:
     """A causal language model over ternary weights.
 
-    `head` is how the output projection is read ("as-stored", or "i8": rows rounded to int8; a ternary head stays as it is);
+    `head` is how the output projection is read ("as-stored", or its rows rounded to "i8" or "i4"; a ternary head stays as it is);
     `kv_cache` is the type keys and values are rounded to ("f32" or "f16"). Both mirror the compiler's options.
     """
 
@@ -446,7 +499,9 @@ def _read_head(tensors, config, embedding, head):
     if not config.tied and tensors.dtype("lm_head.weight") == "U8":
         return _read_linear(tensors, config, "lm_head")
     weight = embedding if config.tied else tensors.read("lm_head.weight")
-    return Int8Head(*quantize_head(weight)) if head == "i8" else Linear(weight)
+    if head == "i8":
+        return Int8Head(*quantize_head(weight))
+    return Int4Head(*quantize_head_int4(weight)) if head == "i4" else Linear(weight)
 
 
 def _read_layer(tensors, config, prefix):

@@ -67,3 +67,11 @@ func.func @tables(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, 
     : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x8xi32>, memref<4x4096xi16>) -> ()
   return
 }
+
+// -----
+
+func.func @floats_with_integers(%x: memref<?x8xf32>, %w: memref<6x8xi8>, %s: memref<6xf32>, %y: memref<?x6xf32>, %env: !tern.environment) {
+  // expected-error@+1 {{expected rows of i16; run tern-quantize-activations first}}
+  tern.linear %x, %w scaled %s into %y : (memref<?x8xf32>, memref<6x8xi8>, memref<6xf32>, memref<?x6xf32>) -> ()
+  return
+}

@@ -102,15 +102,59 @@ func.func @silu(%g: memref<?x8xf32>, %u: memref<?x8xf32>, %y: memref<?x8xf32>, %
 // -----
 
 // CHECK-LABEL: func.func @linear
-func.func @linear(%x: memref<?x8xf32>, %w: memref<6x8xi8>, %s: memref<6xf32>, %y: memref<?x6xf32>, %env: !tern.environment) {
+func.func @linear(%x: memref<?x8xf32>, %w: memref<6x8xf16>, %y: memref<?x6xf32>, %env: !tern.environment) {
   // CHECK: tern.thread_range
-  // CHECK: vector.load %{{.*}} : memref<6x8xi8>, vector<4xi8>
-  // CHECK: arith.sitofp
+  // CHECK: vector.load %{{.*}} : memref<6x8xf16>, vector<4xf16>
   // CHECK: memref.store %{{.*}} : memref<?x6xf32>
   // CHECK: tern.barrier
   // CHECK-NOT: tern.linear
-  tern.linear %x, %w scaled %s into %y : (memref<?x8xf32>, memref<6x8xi8>, memref<6xf32>, memref<?x6xf32>) -> ()
+  tern.linear %x, %w into %y : (memref<?x8xf32>, memref<6x8xf16>, memref<?x6xf32>) -> ()
   return
+}
+
+// -----
+
+// Full registers, without a slow tail: the last of 100 columns are the end of a
+// whole vector, of whose 8 lanes 4 were there before.
+
+module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 128>} {
+  // CHECK-LABEL: func.func @linear_int8
+  func.func @linear_int8(%x: memref<?x100xi16>, %step: memref<?xf32>, %w: memref<6x100xi8>, %s: memref<6xf32>, %y: memref<?x6xf32>, %env: !tern.environment) {
+    // CHECK: tern.thread_range
+    // CHECK: memref.prefetch
+    // CHECK: vector.load %{{.*}} : memref<6x100xi8>, vector<8xi8>
+    // CHECK: arith.muli %{{.*}} : vector<8xi32>
+    // CHECK: %[[LAST:.*]] = arith.constant 92 : index
+    // CHECK: %[[END:.*]] = vector.load %{{.*}}[%{{.*}}, %[[LAST]]] : memref<?x100xi16>, vector<8xi16>
+    // CHECK: %[[MASK:.*]] = arith.constant dense<[0, 0, 0, 0, -1, -1, -1, -1]> : vector<8xi16>
+    // CHECK: arith.andi %[[END]], %[[MASK]] : vector<8xi16>
+    // CHECK: vector.reduction <add>, %{{.*}} : vector<4xi32> into i32
+    // CHECK: memref.store %{{.*}} : memref<?x6xf32>
+    // CHECK: tern.barrier
+    // CHECK-NOT: tern.linear
+    tern.linear %x, %w step %step scaled %s into %y : (memref<?x100xi16>, memref<6x100xi8>, memref<?xf32>, memref<6xf32>, memref<?x6xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
+// A lane is a row of the weight: nothing is summed across lanes.
+
+module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} {
+  // CHECK-LABEL: func.func @linear_int4
+  func.func @linear_int4(%x: memref<?x64xi16>, %step: memref<?xf32>, %w: memref<1152xi8>, %y: memref<?x17xf32>, %env: !tern.environment) {
+    // CHECK: tern.thread_range %{{.*}}, %{{.*}} step 1
+    // CHECK: memref.prefetch
+    // CHECK: vector.load %{{.*}} : memref<1152xi8>, vector<64xi8>
+    // CHECK: arith.shrui %{{.*}} : vector<32xi16>
+    // CHECK: arith.sitofp %{{.*}} : vector<16xi32> to vector<16xf32>
+    // CHECK-NOT: vector.reduction
+    // CHECK: vector.store %{{.*}} : memref<?x17xf32>, vector<16xf32>
+    // CHECK: vector.store %{{.*}} : memref<?x17xf32>, vector<1xf32>
+    tern.linear %x, %w step %step into %y : (memref<?x64xi16>, memref<1152xi8>, memref<?xf32>, memref<?x17xf32>) -> ()
+    return
+  }
 }
 
 // -----

@@ -3,6 +3,7 @@
 // RUN: not ternac-opt %t/memref.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=MEMREF -DPHASE=packed
 // RUN: not ternac-opt %t/layer.mlir --tern-verify-phase=phase=normalized 2>&1 | FileCheck %s --check-prefix=LAYER
 // RUN: not ternac-opt %t/bitlinear.mlir --tern-verify-phase=phase=quantized 2>&1 | FileCheck %s --check-prefix=BITLINEAR
+// RUN: not ternac-opt %t/linear.mlir --tern-verify-phase=phase=quantized 2>&1 | FileCheck %s --check-prefix=LINEAR
 // RUN: not ternac-opt %t/trits.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=TRITS
 // RUN: not ternac-opt %t/global.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=GLOBAL
 // RUN: not ternac-opt %t/tensor.mlir --tern-verify-phase=phase=bufferized 2>&1 | FileCheck %s --check-prefix=TENSOR
@@ -16,12 +17,14 @@
 // RUN: not ternac-opt %t/alloc.mlir --tern-verify-phase=phase=cooked 2>&1 | FileCheck %s --check-prefix=PHASE
 // RUN: ternac-opt %t/layer.mlir --tern-verify-phase=phase=imported | FileCheck %s --check-prefix=GOOD
 // RUN: ternac-opt %t/bitlinear.mlir --tern-verify-phase=phase=normalized
+// RUN: ternac-opt %t/linear.mlir --tern-verify-phase=phase=normalized
 // RUN: ternac-opt %t/trits.mlir --tern-verify-phase=phase=quantized
 // RUN: ternac-opt %t/memref.mlir --tern-verify-phase=phase=bufferized
 
 // MEMREF: error: contract of phase '[[PHASE]]': unexpected 'tern.add'; memrefs appear with bufferisation
 // LAYER: error: contract of phase 'normalized': unexpected 'tern.decoder_layer'; decoder layers are written out
 // BITLINEAR: error: contract of phase 'quantized': unexpected 'tern.bitlinear'; the integer arithmetic is explicit
+// LINEAR: error: contract of phase 'quantized': unexpected 'tern.linear'; the integer arithmetic is explicit
 // TRITS: error: contract of phase 'packed': unexpected 'tern.matmul'; weights are packed bytes
 // GLOBAL: error: contract of phase 'packed': unexpected 'tern.global'; weights are packed bytes
 // TENSOR: error: contract of phase 'bufferized': unexpected 'tern.add'; tensors are memrefs
@@ -39,6 +42,11 @@
 //--- memref.mlir
 func.func @f(%a: memref<?x4xf32>) {
   tern.add %a, %a into %a : (memref<?x4xf32>, memref<?x4xf32>, memref<?x4xf32>) -> ()
+  return
+}
+//--- linear.mlir
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<2x4xi8>, %s: tensor<2xf32>) {
+  %0 = tern.linear %x, %w scaled %s : (tensor<?x4xf32>, tensor<2x4xi8>, tensor<2xf32>) -> tensor<?x2xf32>
   return
 }
 //--- tensor.mlir

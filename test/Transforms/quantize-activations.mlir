@@ -67,3 +67,39 @@ func.func @another_block(%x: tensor<?x16xf32>, %w: tensor<16x16x!tern.trit>, %s:
   %z = tern.bitlinear %x, %w, %s {segments = array<i64: 16>} : (tensor<?x16xf32>, tensor<16x16x!tern.trit>, tensor<1xf32>) -> tensor<?x16xf32>
   return %r, %z : tensor<?x16xf32>, tensor<?x16xf32>
 }
+
+// -----
+
+// Rows that meet integers are integers.
+
+// CHECK-LABEL: func.func @dense_int8
+// CHECK-SAME: %[[X:.*]]: tensor<?x24xf32>, %[[W:.*]]: tensor<8x24xi8>, %[[S:.*]]: tensor<8xf32>
+func.func @dense_int8(%x: tensor<?x24xf32>, %w: tensor<8x24xi8>, %s: tensor<8xf32>) -> tensor<?x8xf32> {
+  // CHECK: %[[Q:.*]]:2 = tern.quantize %[[X]] : (tensor<?x24xf32>) -> (tensor<?x24xi16>, tensor<?xf32>)
+  // CHECK: tern.linear %[[Q]]#0, %[[W]] step %[[Q]]#1 scaled %[[S]] : (tensor<?x24xi16>, tensor<8x24xi8>, tensor<?xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  %y = tern.linear %x, %w scaled %s : (tensor<?x24xf32>, tensor<8x24xi8>, tensor<8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// The layout of 4-bit integers reads whole spans.
+
+// CHECK-LABEL: func.func @dense_int4
+// CHECK-SAME: %[[X:.*]]: tensor<?x70xf32>, %[[W:.*]]: tensor<2304xi8>
+func.func @dense_int4(%x: tensor<?x70xf32>, %w: tensor<2304xi8>) -> tensor<?x17xf32> {
+  // CHECK: %[[Q:.*]]:2 = tern.quantize %[[X]] : (tensor<?x70xf32>) -> (tensor<?x128xi16>, tensor<?xf32>)
+  // CHECK: tern.linear %[[Q]]#0, %[[W]] step %[[Q]]#1 : (tensor<?x128xi16>, tensor<2304xi8>, tensor<?xf32>) -> tensor<?x17xf32>
+  %y = tern.linear %x, %w : (tensor<?x70xf32>, tensor<2304xi8>) -> tensor<?x17xf32>
+  return %y : tensor<?x17xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @dense_floats
+// CHECK-NOT: tern.quantize
+func.func @dense_floats(%x: tensor<?x16xf32>, %w: tensor<8x16xbf16>) -> tensor<?x8xf32> {
+  // CHECK: tern.linear %{{.*}}, %{{.*}} : (tensor<?x16xf32>, tensor<8x16xbf16>) -> tensor<?x8xf32>
+  %y = tern.linear %x, %w : (tensor<?x16xf32>, tensor<8x16xbf16>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

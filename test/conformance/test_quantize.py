@@ -10,6 +10,7 @@ from targets import TARGETS
 
 ROWS = (0, 1, 2, 5)
 SIZES = ((1, 1), (5, 16), (16, 16), (17, 17), (17, 320), (40, 64), (100, 256), (321, 640))  # K, columns of the result
+WIDE_SIZES = ((1, 1), (17, 17), (17, 64), (100, 128), (640, 640), (2560, 2560))
 EPS = "1.0e-5"
 
 
@@ -31,6 +32,14 @@ def module():
   return %q, %step, %sum : {results[1:-1]}
 }}"""
             )
+    for k, p in WIDE_SIZES:
+        x, results = f"tensor<?x{k}xf32>", f"(tensor<?x{p}xi16>, tensor<?xf32>)"
+        functions.append(
+            f"""func.func @wide_{k}_{p}(%x: {x}) -> {results} {{
+  %q, %step = tern.quantize %x : ({x}) -> {results}
+  return %q, %step : {results[1:-1]}
+}}"""
+        )
     return "\n".join(functions)
 
 
@@ -129,3 +138,18 @@ def test_quantize_gated(build):
                     wide = gate.astype(np.float64)
                     silu = wide / (1 + np.exp(-np.maximum(wide, -700))) * up
                     check_close(cases, f"silu_{k}_{p}", place, silu, [gate, up], p)
+
+
+@builds
+def test_quantize_wide(build):
+    with Cases(build, "quantize") as cases:
+        for k, p in WIDE_SIZES:
+            limit = np.float32(min(2**15 - 1, (2**31 - 1) // (128 * k)))
+            for n in ROWS:
+                for label, x in inputs(n, k):
+                    largest = np.maximum(np.abs(x).max(axis=1), np.float32(1e-5))
+                    scaled = x * (limit / largest)[:, None]
+                    q = np.clip(np.rint(scaled), -limit, limit).astype(np.int16)
+                    expected = [Exact(pad(q, p)), Exact(largest / limit)]
+                    results = [((n, p), np.int16), ((n,), np.float32)]
+                    cases.run(f"n={n} {label}", f"wide_{k}_{p}", [x], results, expected)

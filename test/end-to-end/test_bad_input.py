@@ -224,8 +224,8 @@ def test_scale(model, scale, words):
 
 @pytest.mark.parametrize("value", (numpy.nan, -numpy.inf))
 @pytest.mark.parametrize("name", (QUERY, EMBEDDING))
-def test_weights_that_are_no_numbers(tmp_path, name, value):
-    """Of what is quantised on the way; dense tensors are taken as they are."""
+@pytest.mark.parametrize("head", ("i8", "i4", "as-stored"))
+def test_weights_that_are_no_numbers(tmp_path, head, name, value):
     model = tmp_path / "model"
     checkpoints.write_checkpoint(model, layers=1, vocab=64, quantization="autobitlinear_online")
 
@@ -233,7 +233,7 @@ def test_weights_that_are_no_numbers(tmp_path, name, value):
         tensors[name][1].flat[40] = numpy.array([value], numpy.float32).view(numpy.uint32)[0] >> 16
 
     edit_tensors(model, edit)
-    compile_refused(model, "model.safetensors", re.escape(name), "finite")
+    compile_refused(model, "model.safetensors", re.escape(name), "finite", options=[f"--head={head}"])
 
 
 # Shards
@@ -442,8 +442,7 @@ def test_no_config(model):
         (["--emit=wasm"], ["wasm", "lib", "imported"]),
         (["--compile-from=dreamt"], ["dreamt", "imported", "packed"]),
         (["--compile-from=packed"], ["packed", "directory"]),
-        (["--head=i4"], ["i4", "not supported yet", "as-stored"]),
-        (["--head=huge"], ["huge", "as-stored"]),
+        (["--head=huge"], ["huge", "i8, i4, as-stored"]),
         (["--kv-cache=i8"], ["i8", "not supported yet", "f16"]),
         (["--attention=none"], ["none", "auto"]),
         (["--strategy=magic"], ["magic", "add_sub"]),

@@ -18,7 +18,7 @@ KINDS = {
     "bitnet": dict(hidden=100, heads=5, kv_heads=1, intermediate=148),
     "llama": dict(model_type="llama", hidden=72, heads=3, kv_heads=1, head_dim=32, intermediate=300, layers=3, tied=False),
 }
-MODES = {"exact": support.EXACT, "default": ()}
+MODES = {"exact": support.EXACT, "default": (), "int4-head": ("--head=i4",)}
 TARGETS = {"native": "cpu", "x86-64": "cpu,arch=x86-64", "reference": "reference"}
 
 
@@ -42,7 +42,7 @@ def tokens():
     return support.prompt(VOCABULARY, TOKENS, seed=1)
 
 
-@pytest.fixture(params=[(target, mode) for target in TARGETS for mode in MODES if (target, mode) != ("reference", "default")])
+@pytest.fixture(params=[(target, mode) for target in TARGETS for mode in MODES if target != "reference" or mode == "exact"])
 def options(request):
     target, mode = request.param
     return (f"--target={TARGETS[target]}", *MODES[mode])

@@ -46,6 +46,12 @@ def test_accuracy(library):
     assert {task: count for task, count in actual.items() if abs(count - expected[task]) > 2} == {}
 
 
+def test_accuracy_with_int4_head(tmp_path):
+    expected = stated()
+    actual = scores(support.compile(support.EXAMPLE, tmp_path / "model.so", "--head=i4"))
+    assert {task: count for task, count in actual.items() if abs(count - expected[task]) > 5} == {}
+
+
 def test_text(library):
     with load(library, tokenizer=TOKENIZER) as model:
         assert "".join(model.generate("34 + 57 =")).strip() == "91"

@@ -47,8 +47,13 @@ KINDS = {
     "llama-sharded": dict(model_type="llama", tied=False, shards=3),
 }
 
-MODES = {"exact": ("as-stored", "f32", "f32"), "f16-cache": ("as-stored", "f16", "auto"), "default": ("i8", "f16", "auto")}
-OPTIONS = {"exact": support.EXACT, "f16-cache": ("--head=as-stored",), "default": ()}
+MODES = {
+    "exact": ("as-stored", "f32", "f32"),
+    "f16-cache": ("as-stored", "f16", "auto"),
+    "default": ("i8", "f16", "auto"),
+    "int4-head": ("i4", "f16", "auto"),
+}
+OPTIONS = {"exact": support.EXACT, "f16-cache": ("--head=as-stored",), "default": (), "int4-head": ("--head=i4",)}
 
 # Tokens of the prompt, by cache. 67 are beyond one block of 64 cache positions. A cache of float16 turns rounding errors into
 # steps, and few prompts as long as that keep clear of them.
@@ -159,9 +164,20 @@ def test_kind_with_stored_head(agree, kind):
     agree(kind, "f16-cache")
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS)[1::3])
+def test_kind_with_int4_head(agree, kind):
+    agree(kind, "int4-head")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_kind_on_reference_target(agree, kind):
     agree(kind, "exact", "--target=reference")
+
+
+@pytest.mark.parametrize("mode", ("default", "int4-head"))
+@pytest.mark.parametrize("kind", ("bitnet-odd-sizes", "bitnet-wide"))
+def test_integer_head_on_reference_target(agree, kind, mode):
+    agree(kind, mode, "--target=reference")
 
 
 def _cells():

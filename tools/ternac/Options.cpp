@@ -48,7 +48,7 @@ using Head = import::ModelOptions::Head;
 using Cache = import::ModelOptions::Cache;
 using Attention = import::ModelOptions::Attention;
 constexpr Choice<Head> heads[] = {
-    {"i8", Head::Int8}, {"as-stored", Head::AsStored}, {"i4", std::nullopt}};
+    {"i8", Head::Int8}, {"i4", Head::Int4}, {"as-stored", Head::AsStored}};
 constexpr Choice<Cache> caches[] = {
     {"f16", Cache::F16}, {"f32", Cache::F32}, {"i8", std::nullopt}};
 constexpr Choice<Attention> attentions[] = {{"auto", Attention::Auto},
@@ -94,7 +94,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "rows of a call at most (default 512)");
   arguments.option("max-sequences", "N", maxSequences, 1, 1 << 20,
                    "sequences that can be live at once (default 1)");
-  arguments.option("head", "TYPE", head, "i8 (default) or as-stored");
+  arguments.option("head", "TYPE", head,
+                   "of the weights: i8 (default), i4 or as-stored");
   arguments.option("kv-cache", "TYPE", cache, "f16 (default) or f32");
   arguments.option("attention", "TYPE", attention, "auto (default) or f32");
   arguments.option("strategy", "NAME", compile.lowering.strategy,

@@ -25,6 +25,7 @@ namespace ternac {
 /// What a lowering may assume of the target.
 struct VectorOptions {
   int64_t lanes = 16;
+  int64_t vectorBits = 32; ///< of the widest register
   bool fma = false;
   bool f16Convert = false;
   bool vectorPopcount = false;
@@ -104,6 +105,10 @@ public:
   /// The same tree for every width that is a power of two.
   mlir::Value reduceAdd(mlir::Value vector);
   mlir::Value reduceMax(mlir::Value vector);
+
+  /// sum[i] + a[2i] * c[2i] + a[2i + 1] * c[2i + 1]: i32 lanes of products of
+  /// i16.
+  mlir::Value addProducts(mlir::Value sum, mlir::Value a, mlir::Value c);
 
   void barrier();
 

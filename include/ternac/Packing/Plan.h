@@ -83,6 +83,9 @@ enum class EntryKind : uint32_t {
   /// a row is cos, the second sin, of position * theta^(-2i/cols), computed in
   /// f64 and rounded to f32.
   Rope = 4,
+  /// The sources stacked along M as 4-bit integers in groups of 32 columns that
+  /// share a scale; see ternac/Packing/Int4.h.
+  GroupInt4 = 5,
 };
 
 /// What a stored scale means; see docs/Formats.md.
@@ -149,7 +152,7 @@ struct PackOptions {
 /// Errors, each one sentence naming file and tensor: a file that is missing,
 /// or not the one the plan was made from; a read beyond its end; code 3 in
 /// packed weights; a scale that is NaN, infinite, zero or negative; NaN or
-/// infinity in master weights or in rows to be quantised; a failed write.
+/// infinity in any other weight; a failed write.
 llvm::Error writePlan(const Plan &plan, int fd, uint64_t base,
                       const PackOptions &options);
 

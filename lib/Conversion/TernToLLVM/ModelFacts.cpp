@@ -45,6 +45,7 @@ TokenCost costOf(WeightsAttr weights, StringRef head) {
     StoredKind kind = entry.getStored().getKind();
     int64_t bytes = entry.getLayerBytes() * entry.getLayers();
     bool isMatrix = kind == StoredKind::Trits || kind == StoredKind::RowInt8 ||
+                    kind == StoredKind::GroupInt4 ||
                     (kind == StoredKind::Dense && entry.getRows() > 1);
     int64_t macs =
         isMatrix ? entry.getLayers() * entry.getRows() * entry.getCols() : 0;

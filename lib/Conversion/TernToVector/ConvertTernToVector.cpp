@@ -29,6 +29,7 @@ VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
   if (auto target =
           module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
     options.fma = target.hasCapability("fma");
+    options.vectorBits = target.getVectorBits();
     options.f16Convert = target.hasCapability("f16_convert");
     options.vectorPopcount = target.hasCapability("vector_popcount");
   }
@@ -155,7 +156,7 @@ private:
         .Case([&](GateOp o) { return lowerGate(o, v), success(); })
         .Case([&](QuantizeOp o) { return lowerQuantize(o, v), success(); })
         .Case([&](RescaleOp o) { return lowerRescale(o, v), success(); })
-        .Case([&](LinearOp o) { return lowerLinear(o, v), success(); })
+        .Case([&](LinearOp o) { return lowerLinear(o, v); })
         .Case([&](KVAppendOp o) {
           return lowerKVAppend(o, v, caches.lookup(o.getCache())), success();
         })

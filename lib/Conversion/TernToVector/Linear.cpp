@@ -62,8 +62,6 @@ void dotRows(LinearOp op, VectorBuilder &v, Value row, Value firstOutput,
 
   for (int64_t i = 0; i < count; ++i) {
     Value y = v.reduceAdd(v.addF(sums[2 * i], sums[2 * i + 1]));
-    if (op.getRowScale())
-      y = v.mulF(y, memref::LoadOp::create(v.b, op.getRowScale(), outputs[i]));
     memref::StoreOp::create(v.b, y, op.getOuts().front(),
                             ValueRange{row, outputs[i]});
   }
@@ -71,7 +69,14 @@ void dotRows(LinearOp op, VectorBuilder &v, Value row, Value firstOutput,
 
 } // namespace
 
-void ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
+LogicalResult ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
+  if (op.hasIntegerWeight()) {
+    if (!op.getStep())
+      return op.emitOpError("expected rows of i16; run "
+                            "tern-quantize-activations first");
+    lowerIntegerLinear(op, v);
+    return success();
+  }
   // Rows of the weight are split between the threads and read once for all
   // rows of x; four share the loads of x.
   static constexpr int64_t kTogether = 4;
@@ -91,4 +96,5 @@ void ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
              [&](Value output) { allRows(output, kTogether); });
   v.forRange(whole, range.getEnd(), 1,
              [&](Value output) { allRows(output, 1); });
+  return success();
 }

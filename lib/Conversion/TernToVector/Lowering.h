@@ -29,7 +29,8 @@ void lowerRope(tern::RopeOp op, VectorBuilder &v);
 void lowerGate(tern::GateOp op, VectorBuilder &v);
 void lowerQuantize(tern::QuantizeOp op, VectorBuilder &v);
 void lowerRescale(tern::RescaleOp op, VectorBuilder &v);
-void lowerLinear(tern::LinearOp op, VectorBuilder &v);
+llvm::LogicalResult lowerLinear(tern::LinearOp op, VectorBuilder &v);
+void lowerIntegerLinear(tern::LinearOp op, VectorBuilder &v);
 void lowerKVAppend(tern::KVAppendOp op, VectorBuilder &v,
                    const CacheBuffers &cache);
 void lowerAttention(tern::AttentionOp op, VectorBuilder &v,

@@ -170,9 +170,13 @@ void ternac::lowerGate(GateOp op, VectorBuilder &v) {
 }
 
 void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
-  Value out = op.getOuts()[0], step = op.getOuts()[1], sum = op.getOuts()[2];
+  Value out = op.getOuts()[0], step = op.getOuts()[1];
   int64_t cols = columns(op.getX()), padded = columns(out);
   int64_t lanes = v.options.lanes;
+  Type element = cast<MemRefType>(out.getType()).getElementType();
+  double range = double(quantizedRange(element, cols));
+  // i8 rows may hold -128, as the models' definition has it.
+  double least = element.isInteger(8) ? -range - 1 : -range;
   v.forThreadRows(rows(v, out), [&](Value row) {
     // What is quantised but for 1/rms: x, or gate(x, up), times the norm's
     // weight.
@@ -205,8 +209,8 @@ void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
       absmax = v.mulF(absmax, inverse);
     }
     absmax = v.maxF(absmax, v.f32(1e-5));
-    Value scale = v.divF(v.f32(127.0), absmax);
-    memref::StoreOp::create(v.b, v.divF(absmax, v.f32(127.0)), step, row);
+    Value scale = v.divF(v.f32(range), absmax);
+    memref::StoreOp::create(v.b, v.divF(absmax, v.f32(range)), step, row);
 
     Value sums =
         v.forColumns(
@@ -218,23 +222,24 @@ void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
                Value scaled =
                    v.mulF(weighed(x, column, width), v.broadcast(scale, width));
                Value rounded = v.roundEven(scaled);
-               rounded = v.minF(v.maxF(rounded, v.splat(-128.0, width)),
-                                v.splat(127.0, width));
+               rounded = v.minF(v.maxF(rounded, v.splat(least, width)),
+                                v.splat(range, width));
                Value wide = arith::FPToSIOp::create(
                    v.b, VectorType::get({width}, v.b.getI32Type()), rounded);
                Value narrow = arith::TruncIOp::create(
-                   v.b, VectorType::get({width}, v.b.getI8Type()), wide);
+                   v.b, VectorType::get({width}, element), wide);
                v.store(narrow, out, {row, column});
                Value widened = v.widen(wide, v.splatI32(0, lanes));
                return SmallVector<Value>{v.add(carried.front(), widened)};
              })
             .front();
-    memref::StoreOp::create(v.b, v.reduceAdd(sums), sum, row);
+    if (op.getOuts().size() > 2)
+      memref::StoreOp::create(v.b, v.reduceAdd(sums), op.getOuts()[2], row);
 
     if (padded > cols) {
       auto zeros = [&](int64_t width) -> Value {
         return arith::ConstantOp::create(
-            v.b, v.b.getZeroAttr(VectorType::get({width}, v.b.getI8Type())));
+            v.b, v.b.getZeroAttr(VectorType::get({width}, element)));
       };
       v.forColumns(padded - cols, [&](Value column, int64_t width) {
         v.store(zeros(width), out, {row, v.add(column, v.index(cols))});

@@ -338,4 +338,20 @@ Value VectorBuilder::reduceMax(Value vector) {
   return reduce(vector, [&](Value a, Value c) { return maxF(a, c); });
 }
 
+Value VectorBuilder::addProducts(Value sum, Value a, Value c) {
+  // Written so that code generators see their instruction for it.
+  int64_t pairs = cast<VectorType>(sum.getType()).getDimSize(0);
+  auto wide = VectorType::get({2 * pairs}, b.getI32Type());
+  Value products = arith::MulIOp::create(b, arith::ExtSIOp::create(b, wide, a),
+                                         arith::ExtSIOp::create(b, wide, c));
+  SmallVector<int64_t> even, odd;
+  for (int64_t i = 0; i < pairs; ++i) {
+    even.push_back(2 * i);
+    odd.push_back(2 * i + 1);
+  }
+  Value evens = vector::ShuffleOp::create(b, products, products, even);
+  Value odds = vector::ShuffleOp::create(b, products, products, odd);
+  return add(sum, add(evens, odds));
+}
+
 void VectorBuilder::barrier() { tern::BarrierOp::create(b, environment); }

@@ -7,6 +7,8 @@
 
 #include "ternac/Import/BuildModule.h"
 
+#include "ternac/Packing/Int4.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -115,6 +117,18 @@ private:
     return !checkpoint.head && options.head == ModelOptions::Head::AsStored;
   }
 
+  static StringRef headWord(ModelOptions::Head head) {
+    switch (head) {
+    case ModelOptions::Head::Int8:
+      return "i8";
+    case ModelOptions::Head::Int4:
+      return "i4";
+    case ModelOptions::Head::AsStored:
+      return "as-stored";
+    }
+    llvm_unreachable("all heads handled");
+  }
+
   void setAttributes() {
     NamedAttrList facts;
     auto text = [&](StringRef key, StringRef value) {
@@ -138,7 +152,7 @@ private:
     number("begin_token", checkpoint.beginToken);
     number("cache_block_bytes", cacheType().getBlockBytes());
     facts.set("end_tokens", b.getDenseI64ArrayAttr(checkpoint.endTokens));
-    text("head", options.head == ModelOptions::Head::Int8 ? "i8" : "as-stored");
+    text("head", headWord(options.head));
     text("head_weight", headIsEmbedding() ? "embedding" : "head");
     text("kv_cache", options.cache == ModelOptions::Cache::F16 ? "f16" : "f32");
     text("attention",
@@ -219,13 +233,18 @@ private:
     if (headIsEmbedding())
       return;
     const Tensor &head = checkpoint.head ? *checkpoint.head : embedding;
-    bool int8 = options.head == ModelOptions::Head::Int8;
-    addGlobal("head",
-              RankedTensorType::get({head.rows, head.cols},
-                                    int8 ? Type(b.getI8Type())
-                                         : elementOf(head.encoding)),
-              stored(int8 ? StoredKind::RowInt8 : StoredKind::Dense,
-                     source(&head, 0)));
+    SmallVector<int64_t> shape = {head.rows, head.cols};
+    Type element = b.getI8Type();
+    StoredKind kind = StoredKind::RowInt8;
+    if (options.head == ModelOptions::Head::Int4) {
+      shape = {packing::Int4::bytes(head.rows, head.cols)};
+      kind = StoredKind::GroupInt4;
+    } else if (options.head == ModelOptions::Head::AsStored) {
+      element = elementOf(head.encoding);
+      kind = StoredKind::Dense;
+    }
+    addGlobal("head", RankedTensorType::get(shape, element),
+              stored(kind, source(&head, 0)));
   }
 
   /// Adds the globals of a run and returns the `weights` of its layer op.
@@ -347,7 +366,7 @@ private:
                           ValueRange(), b.getF32FloatAttr(checkpoint.normEps))
             .getResult(0);
     Value result = LinearOp::create(b, TypeRange{logits}, last, headWeight(),
-                                    rowScale, ValueRange())
+                                    /*step=*/Value(), rowScale, ValueRange())
                        .getResult(0);
     func::ReturnOp::create(b, ValueRange{result, kv});
   }

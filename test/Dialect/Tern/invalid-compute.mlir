@@ -246,3 +246,48 @@ func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16xi8>, %s: tensor<16xf32>) {
   %0 = tern.linear %x, %w scaled %s : (tensor<?x16xf32>, tensor<8x16xi8>, tensor<16xf32>) -> tensor<?x8xf32>
   return
 }
+
+// -----
+
+// linear C3
+func.func @f(%x: tensor<?x70xf32>, %w: tensor<2303xi8>) {
+  // expected-error@+1 {{(C3) expected the number of bytes to be 2304, but got 2303}}
+  %0 = tern.linear %x, %w : (tensor<?x70xf32>, tensor<2303xi8>) -> tensor<?x17xf32>
+  return
+}
+
+// -----
+
+// linear C3
+func.func @f(%x: tensor<?x70xi16>, %step: tensor<?xf32>, %w: tensor<2304xi8>) {
+  // expected-error@+1 {{(C3) expected columns of x to be a multiple of 64, but got 70}}
+  %0 = tern.linear %x, %w step %step : (tensor<?x70xi16>, tensor<2304xi8>, tensor<?xf32>) -> tensor<?x17xf32>
+  return
+}
+
+// -----
+
+// linear C4
+func.func @f(%x: tensor<?x16xi16>, %w: tensor<8x16xi8>, %s: tensor<8xf32>) {
+  // expected-error@+1 {{(C4) expected 'step' exactly with rows of i16}}
+  %0 = tern.linear %x, %w scaled %s : (tensor<?x16xi16>, tensor<8x16xi8>, tensor<8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// linear C4
+func.func @f(%x: tensor<?x16xi16>, %step: tensor<?xf32>, %w: tensor<8x16xf32>) {
+  // expected-error@+1 {{(C4) expected a weight of integers with rows of i16, but got 'tensor<8x16xf32>'}}
+  %0 = tern.linear %x, %w step %step : (tensor<?x16xi16>, tensor<8x16xf32>, tensor<?xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// linear C4
+func.func @f(%x: tensor<4x16xi16>, %step: tensor<5xf32>, %w: tensor<8x16xi8>, %s: tensor<8xf32>) {
+  // expected-error@+1 {{(C4) expected elements of step to be 4, but got 5}}
+  %0 = tern.linear %x, %w step %step scaled %s : (tensor<4x16xi16>, tensor<8x16xi8>, tensor<5xf32>, tensor<8xf32>) -> tensor<4x8xf32>
+  return
+}

@@ -75,6 +75,24 @@ func.func @f(%x: tensor<?x16xf32>) {
 
 // -----
 
+// quantize C1
+func.func @f(%x: tensor<?x16xf32>) {
+  // expected-error@+1 {{expected 2 results, or none and 2 memrefs after 'into', but got 3 and 0}}
+  %0:3 = tern.quantize %x : (tensor<?x16xf32>) -> (tensor<?x16xi16>, tensor<?xf32>, tensor<?xi32>)
+  return
+}
+
+// -----
+
+// quantize C4
+func.func @f(%x: tensor<?x131073xf32>) {
+  // expected-error@+1 {{(C4) expected at most 2^17 columns with i16, but got 131073}}
+  %0:2 = tern.quantize %x : (tensor<?x131073xf32>) -> (tensor<?x131073xi16>, tensor<?xf32>)
+  return
+}
+
+// -----
+
 // matmul C1
 func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x32x!tern.trit>) {
   // expected-error@+1 {{(C1) expected}}

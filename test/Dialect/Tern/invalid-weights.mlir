@@ -56,6 +56,20 @@ tern.global @w : tensor<8x16xi8> = #tern.stored<dense, sources = [
 // -----
 
 // global C2
+// expected-error@+1 {{(C2) expected the element type of kind 'group_int4', but got 'f32'}}
+tern.global @w : tensor<576xf32> = #tern.stored<group_int4, sources = [
+  #tern.source<"w", f32, rows = 8, cols = 16, first_layer = 0>]>
+
+// -----
+
+// global C3
+// expected-error@+1 {{(C3) expected the number of bytes to be 576, but got 128}}
+tern.global @w : tensor<128xi8> = #tern.stored<group_int4, sources = [
+  #tern.source<"w", f32, rows = 8, cols = 16, first_layer = 0>]>
+
+// -----
+
+// global C2
 // expected-error@+1 {{(C2) expected the element type of kind 'row_int8', but got 'f32'}}
 tern.global @w : tensor<8x16xf32> = #tern.stored<row_int8, sources = [
   #tern.source<"w", f32, rows = 8, cols = 16, first_layer = 0>]>

@@ -144,6 +144,10 @@ func.func @linear(%x: tensor<?x16xf32>, %f: tensor<8x16xf16>, %i: tensor<8x16xi8
   %0 = tern.linear %x, %f : (tensor<?x16xf32>, tensor<8x16xf16>) -> tensor<?x8xf32>
   // CHECK: tern.linear %[[X]], %[[I]] scaled %[[S]] : (tensor<?x16xf32>, tensor<8x16xi8>, tensor<8xf32>) -> tensor<?x8xf32>
   %1 = tern.linear %x, %i scaled %s : (tensor<?x16xf32>, tensor<8x16xi8>, tensor<8xf32>) -> tensor<?x8xf32>
+  // CHECK: %[[Q:.*]]:2 = tern.quantize %[[X]] : (tensor<?x16xf32>) -> (tensor<?x16xi16>, tensor<?xf32>)
+  %q:2 = tern.quantize %x : (tensor<?x16xf32>) -> (tensor<?x16xi16>, tensor<?xf32>)
+  // CHECK: tern.linear %[[Q]]#0, %[[I]] step %[[Q]]#1 scaled %[[S]] : (tensor<?x16xi16>, tensor<8x16xi8>, tensor<?xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  %2 = tern.linear %q#0, %i step %q#1 scaled %s : (tensor<?x16xi16>, tensor<8x16xi8>, tensor<?xf32>, tensor<8xf32>) -> tensor<?x8xf32>
   return
 }
 

@@ -166,12 +166,15 @@ TEST_F(ErrorsTest, NonFiniteWeights) {
       Source source = checkpoint.addValues("w", encoding, 4, 3, values);
       const std::string wanted = start + text + " at row 2, column 1";
       EXPECT_EQ(messageOfEntry(trits("w", source)), wanted);
-      EXPECT_EQ(messageOfEntry(makeEntry("w", EntryKind::RowInt8, {source})),
-                wanted);
+      for (EntryKind kind :
+           {EntryKind::RowInt8, EntryKind::GroupInt4, EntryKind::Dense})
+        EXPECT_EQ(messageOfEntry(makeEntry("w", kind, {source})), wanted);
+      Entry stored = makeEntry("w", EntryKind::Dense, {source});
+      stored.element = encoding;
+      EXPECT_EQ(messageOfEntry(stored), wanted);
       Entry scale = makeEntry("w", EntryKind::Scales, {source});
       scale.scaleSense = ScaleSense::Absmean;
       EXPECT_EQ(messageOfEntry(scale), wanted);
-      EXPECT_EQ(messageOfEntry(makeEntry("w", EntryKind::Dense, {source})), "");
     }
 }
 

@@ -52,6 +52,8 @@ TEST(PlanTest, Payloads) {
   EXPECT_EQ(entry.payloadBytes(), 420u);
   entry.kind = EntryKind::RowInt8;
   EXPECT_EQ(entry.payloadBytes(), 256u + 12);
+  entry.kind = EntryKind::GroupInt4;
+  EXPECT_EQ(entry.payloadBytes(), 2u * 576);
   entry.kind = EntryKind::Rope;
   EXPECT_EQ(entry.payloadBytes(), 840u);
 }

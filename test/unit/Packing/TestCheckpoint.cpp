@@ -169,6 +169,35 @@ std::vector<float> TestCheckpoint::stack(const Entry &entry,
   return result;
 }
 
+/// Element by element, from the formula of ternac/Packing/Int4.h.
+static void packInt4(const std::vector<float> &values, int64_t rows,
+                     int64_t cols, uint8_t *out) {
+  const int64_t spans = (cols + 63) / 64, tiles = (rows + 15) / 16;
+  for (int64_t row = 0; row < tiles * 16; ++row)
+    for (int64_t col = 0; col < spans * 64; ++col) {
+      auto at = [&](int64_t c) {
+        return row < rows && c < cols ? values[row * cols + c] : 0.0f;
+      };
+      const int64_t group = col / 32;
+      float largest = 0;
+      for (int64_t c = group * 32; c < group * 32 + 32; ++c)
+        if (std::fabs(at(c)) > std::fabs(largest))
+          largest = at(c);
+      const uint32_t bits = bitsOf(Encoding::BF16, largest / -8.0f);
+      const float scale = valueOf(Encoding::BF16, bits);
+      int q = 0;
+      if (scale != 0)
+        q = int(std::fmin(
+            std::fmax(std::nearbyint(double(at(col)) / scale), -8.0), 7.0));
+      uint8_t *span = out + (row / 16 * spans + col / 64) * 576;
+      uint16_t half = uint16_t(bits);
+      std::memcpy(span + (group % 2 * 16 + row % 16) * 2, &half, 2);
+      const int64_t block = col % 64 / 8, j = col % 8 / 2, p = col % 2;
+      const int64_t bit = 4 * j, word = 2 * (row % 16) + p;
+      span[64 + block * 64 + 2 * word + bit / 8] |= (q + 8) << (bit % 8);
+    }
+}
+
 void TestCheckpoint::packEntry(const Entry &entry, int64_t layer,
                                uint8_t *out) const {
   auto putFloat = [&](int64_t offset, float value) {
@@ -214,6 +243,8 @@ void TestCheckpoint::packEntry(const Entry &entry, int64_t layer,
       putFloat((rows * cols + 63) / 64 * 64 + 4 * row, absmax / 127.0f);
     }
     return;
+  case EntryKind::GroupInt4:
+    return packInt4(values, rows, cols, out);
   case EntryKind::Rope:
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t i = 0; i < cols / 2; ++i) {

@@ -9,8 +9,12 @@
 
 #include "VerifyDim.h"
 
+#include "ternac/Packing/Int4.h"
+
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace ternac;
@@ -283,35 +287,86 @@ LogicalResult GateOp::verify() {
   return verifyResult(*this, "C1", 0, {n, cols}, f32(*this));
 }
 
+bool LinearOp::hasIntegerWeight() {
+  return cast<ShapedType>(getWeight().getType()).getElementType().isInteger();
+}
+
+bool LinearOp::hasInt4Weight() {
+  return cast<ShapedType>(getWeight().getType()).getRank() == 1;
+}
+
+/// The bytes of a weight of 4-bit integers, and the columns of the rows.
+static LogicalResult verifyInt4(LinearOp op) {
+  int64_t m = getResultType(op, 0).getDimSize(1), k = dim(op.getX(), 1);
+  if (ShapedType::isDynamic(m))
+    return op.emitOpError(
+               "(C3) expected static columns of the result, but got ")
+           << getResultType(op, 0);
+  if (op.getStep() && k % packing::Int4::kSpan != 0)
+    return op.emitOpError("(C3) expected columns of x to be a multiple of ")
+           << packing::Int4::kSpan << ", but got " << k;
+  return verifyDim(op, "C3", "the number of bytes", dim(op.getWeight(), 0),
+                   packing::Int4::bytes(m, k));
+}
+
 LogicalResult LinearOp::verify() {
-  int64_t n = dim(getX(), 0), k = dim(getX(), 1), m = dim(getWeight(), 0);
-  if (failed(verifyForms(*this, 1)) ||
-      failed(verifyDim(*this, "C1", "columns of the weight",
-                       dim(getWeight(), 1), k)) ||
-      failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))))
+  int64_t n = dim(getX(), 0), k = dim(getX(), 1);
+  if (failed(verifyForms(*this, 1)))
     return failure();
-  bool i8 =
-      cast<ShapedType>(getWeight().getType()).getElementType().isInteger();
-  if (i8 != bool(getRowScale()))
-    return emitOpError("(C2) expected row scales exactly with an i8 weight");
-  if (getRowScale())
-    return verifyDim(*this, "C2", "the number of row scales",
-                     dim(getRowScale(), 0), m);
+  ShapedType result = getResultType(*this, 0);
+  int64_t m = hasInt4Weight() && result.getRank() == 2 ? result.getDimSize(1)
+                                                       : dim(getWeight(), 0);
+  if (failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))))
+    return failure();
+  if (!hasInt4Weight() && failed(verifyDim(*this, "C1", "columns of the weight",
+                                           dim(getWeight(), 1), k)))
+    return failure();
+  if ((hasIntegerWeight() && !hasInt4Weight()) != bool(getRowScale()))
+    return emitOpError("(C2) expected row scales exactly with an i8 weight of "
+                       "rank 2");
+  if (getRowScale() && failed(verifyDim(*this, "C2", "the number of row scales",
+                                        dim(getRowScale(), 0), m)))
+    return failure();
+  if (hasInt4Weight() && failed(verifyInt4(*this)))
+    return failure();
+  bool isInteger =
+      cast<ShapedType>(getX().getType()).getElementType().isInteger();
+  if (isInteger != bool(getStep()))
+    return emitOpError("(C4) expected 'step' exactly with rows of i16");
+  if (isInteger && !hasIntegerWeight())
+    return emitOpError("(C4) expected a weight of integers with rows of i16, "
+                       "but got ")
+           << getWeight().getType();
+  if (getStep())
+    return verifyDim(*this, "C4", "elements of step", dim(getStep(), 0), n);
   return success();
+}
+
+int64_t tern::quantizedRange(Type element, int64_t cols) {
+  if (element.isInteger(8))
+    return 127;
+  return std::min<int64_t>(std::numeric_limits<int16_t>::max(),
+                           std::numeric_limits<int32_t>::max() /
+                               (128 * std::max<int64_t>(1, cols)));
 }
 
 LogicalResult QuantizeOp::verify() {
   int64_t n = dim(getX(), 0), k = dim(getX(), 1);
-  if (failed(verifyForms(*this, 3)))
+  bool isForm = getNumResults() != 0 || !getOuts().empty();
+  Type element = isForm ? getResultType(*this, 0).getElementType() : Type();
+  bool isWide = element && element.isInteger(16);
+  if (failed(verifyForms(*this, isWide ? 2 : 3)))
     return failure();
   ShapedType quantized = getResultType(*this, 0);
   int64_t padded =
       quantized.getRank() == 2 ? quantized.getDimSize(1) : ShapedType::kDynamic;
-  if (failed(verifyResult(*this, "C1", 0, {n, padded},
-                          IntegerType::get(getContext(), 8))) ||
-      failed(verifyResult(*this, "C1", 1, {n}, f32(*this))) ||
-      failed(verifyResult(*this, "C1", 2, {n},
-                          IntegerType::get(getContext(), 32))))
+  Type i8 = IntegerType::get(getContext(), 8);
+  if (failed(
+          verifyResult(*this, "C1", 0, {n, padded}, isWide ? element : i8)) ||
+      failed(verifyResult(*this, "C1", 1, {n}, f32(*this))))
+    return failure();
+  if (!isWide && failed(verifyResult(*this, "C1", 2, {n},
+                                     IntegerType::get(getContext(), 32))))
     return failure();
   if (padded < k)
     return emitOpError("(C1) expected at least ")
@@ -322,6 +377,9 @@ LogicalResult QuantizeOp::verify() {
       (failed(verifyDim(*this, "C3", "rows of up", dim(getUp(), 0), n)) ||
        failed(verifyDim(*this, "C3", "columns of up", dim(getUp(), 1), k))))
     return failure();
+  if (isWide && k > (int64_t(1) << 17))
+    return emitOpError("(C4) expected at most 2^17 columns with i16, but got ")
+           << k;
   return verifyNorm(*this, "C2", getNorm(), getEps().has_value(), k);
 }
 

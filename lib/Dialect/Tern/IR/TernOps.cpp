@@ -9,6 +9,8 @@
 
 #include "VerifyDim.h"
 
+#include "ternac/Packing/Int4.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OpImplementation.h"
@@ -29,6 +31,7 @@ using namespace ternac::tern;
 int64_t GlobalOp::getLayers() {
   RankedTensorType type = getTensorType();
   bool vector = getStored().getKind() == StoredKind::Scales ||
+                getStored().getKind() == StoredKind::GroupInt4 ||
                 bool(getStored().getPacking()) ||
                 (!getStored().getSources().empty() &&
                  getStored().getSources().front().getRows() == 1 &&
@@ -73,6 +76,7 @@ LogicalResult GlobalOp::verify() {
     elementFits = element.isF32() || element.isF16() || element.isBF16();
     break;
   case StoredKind::RowInt8:
+  case StoredKind::GroupInt4:
     elementFits = element.isInteger(8);
     break;
   }
@@ -93,7 +97,14 @@ LogicalResult GlobalOp::verify() {
       if (source.getCols() != stored.getSources().front().getCols())
         return emitOpError("(C3) expected equal columns in all sources");
     }
-    if (!packed) {
+    if (stored.getKind() == StoredKind::GroupInt4) {
+      int64_t cols =
+          stored.getSources().empty() ? 0 : stored.getSources()[0].getCols();
+      if (failed(verifyDim(*this, "C3", "the number of bytes",
+                           type.getShape().back(),
+                           packing::Int4::bytes(rows, cols))))
+        return failure();
+    } else if (!packed) {
       int64_t cols = type.getShape().back();
       int64_t typeRows = type.getNumElements() / (cols * getLayers());
       if (stored.getSources().empty() || rows != typeRows ||

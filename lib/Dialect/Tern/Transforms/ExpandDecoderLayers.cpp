@@ -108,7 +108,8 @@ private:
     std::string scaleName = (name + "_scale").str();
     if (!symbol(scaleName))
       return LinearOp::create(builder, loc, type, x, weight,
-                              /*row_scale=*/Value(), /*outs=*/ValueRange())
+                              /*step=*/Value(), /*row_scale=*/Value(),
+                              /*outs=*/ValueRange())
           .getResult(0);
     return BitLinearOp::create(builder, loc, type, x, weight, load(scaleName),
                                /*norm=*/Value(),

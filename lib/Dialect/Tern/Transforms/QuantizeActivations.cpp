@@ -1,4 +1,4 @@
-//===- QuantizeActivations.cpp - Bitlinears as integer arithmetic ---------===//
+//===- QuantizeActivations.cpp - Layers as integer arithmetic -------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ternac/Dialect/Tern/Transforms/Passes.h"
+#include "ternac/Packing/Int4.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -26,6 +27,13 @@ struct QuantizeActivations
     SmallVector<BitLinearOp> ops;
     getOperation().walk([&](BitLinearOp op) { ops.push_back(op); });
     for (BitLinearOp op : ops)
+      rewrite(op);
+    SmallVector<LinearOp> linears;
+    getOperation().walk([&](LinearOp op) {
+      if (op.hasIntegerWeight() && !op.getStep() && op.getOuts().empty())
+        linears.push_back(op);
+    });
+    for (LinearOp op : linears)
       rewrite(op);
   }
 
@@ -49,6 +57,33 @@ private:
         /*outs=*/ValueRange(), op.getSegmentsAttr());
     op.replaceAllUsesWith(rescale.getResult(0));
     op.erase();
+  }
+
+  /// A dense layer of integers: rows of i16, padded as the weight is, with the
+  /// norm that only this layer reads.
+  void rewrite(LinearOp op) {
+    OpBuilder builder(op);
+    Value source = op.getX();
+    auto norm = source.getDefiningOp<RMSNormOp>();
+    if (norm && norm->hasOneUse())
+      source = norm.getX();
+    else
+      norm = {};
+    auto x = cast<RankedTensorType>(op.getX().getType());
+    int64_t n = x.getDimSize(0), cols = x.getDimSize(1);
+    if (op.hasInt4Weight())
+      cols = llvm::alignTo(cols, ternac::packing::Int4::kSpan);
+    auto quantize = QuantizeOp::create(
+        builder, op.getLoc(),
+        TypeRange{RankedTensorType::get({n, cols}, builder.getI16Type()),
+                  RankedTensorType::get({n}, builder.getF32Type())},
+        source, /*up=*/Value(), norm ? norm.getWeight() : Value(),
+        /*outs=*/ValueRange(), /*activation=*/ActivationAttr(),
+        norm ? norm.getEpsAttr() : FloatAttr());
+    op.getXMutable().assign(quantize.getResult(0));
+    op.getStepMutable().assign(quantize.getResult(1));
+    if (norm)
+      norm.erase();
   }
 
   /// The quantisation of the rows that `op` reads, shared with an earlier

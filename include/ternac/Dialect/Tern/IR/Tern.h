@@ -50,6 +50,10 @@ mlir::OperandRange getOuts(mlir::Operation *op);
 /// it in the buffer form.
 mlir::ShapedType getResultType(mlir::Operation *op, unsigned index);
 
+/// The largest magnitude that `tern.quantize` gives to rows of `cols` columns
+/// whose integers are of type `element`, i8 or i16.
+int64_t quantizedRange(mlir::Type element, int64_t cols);
+
 /// The plan that the packer executes, from the module's `tern.weights`.
 packing::Plan toPackingPlan(WeightsAttr weights);
 

@@ -46,7 +46,8 @@ def Tern_StoredKind : Tern_Enum<"StoredKind", "what the bytes of a global are", 
   I32EnumAttrCase<"Scales", 1, "scales">,
   I32EnumAttrCase<"Dense", 2, "dense">,
   I32EnumAttrCase<"RowInt8", 3, "row_int8">,
-  I32EnumAttrCase<"Rope", 4, "rope">]>;
+  I32EnumAttrCase<"Rope", 4, "rope">,
+  I32EnumAttrCase<"GroupInt4", 5, "group_int4">]>;
 
 def Tern_ScaleSense : Tern_Enum<"ScaleSense", "what a stored scale means", [
   I32EnumAttrCase<"Direct", 0, "direct">,

@@ -34,7 +34,11 @@ def Tern_F32Vector : Tern_Shaped<[F32], 1>;
 def Tern_I32Vector : Tern_Shaped<[I32], 1>;
 def Tern_I32Rows : Tern_Shaped<[I32], 2>;
 def Tern_I8Rows : Tern_Shaped<[I8], 2>;
+def Tern_I8Vector : Tern_Shaped<[I8], 1>;
+def Tern_I8OrI16Rows : Tern_Shaped<[I8, I16], 2>;
+def Tern_F32OrI16Rows : Tern_Shaped<[F32, I16], 2>;
 def Tern_DenseMatrix : Tern_Shaped<[F32, F16, BF16, I8], 2>;
+def Tern_DenseWeight : AnyTypeOf<[Tern_DenseMatrix, Tern_I8Vector]>;
 
 //===----------------------------------------------------------------------===//
 // Weights
@@ -49,9 +53,11 @@ def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
     Constraints:
     * (C1) the type has a static shape with elements.
     * (C2) the element type is that of the kind: trits, or i8 once packed;
-      f32 for scales and rope; f32, f16 or bf16 for dense; i8 for row_int8.
+      f32 for scales and rope; f32, f16 or bf16 for dense; i8 for row_int8 and
+      group_int4.
     * (C3) the sources' rows add up to the matrix's rows and all have its
-      columns (for scales: one value per source).
+      columns (for scales: one value per source; for group_int4: the type has
+      the bytes of `ternac/Packing/Int4.h`).
     * (C4) each source has an offset for each layer, or none has any.
     * (C5) `theta` is there, positive and finite, exactly for rope tables;
       `sense` is for scales only, `packing` for trits only.
@@ -538,12 +544,28 @@ def Tern_GateOp : Tern_ComputeOp<"gate"> {
 def Tern_LinearOp : Tern_ComputeOp<"linear", [AttrSizedOperandSegments]> {
   let summary = "a dense linear layer";
   let description = [{
-    `y = x . W^T` in f32; with `row_scale`, W is int8 and row m of W stands for
-    `row_scale[m] * W[m]`.
+    `y = x . W^T`, where W is [M, K] of f32, f16, bf16, or of i8 with
+    `row_scale`, row m standing for `row_scale[m] * W[m]`; or it is the bytes of
+    4-bit integers with a scale per row and group of 32 columns, as
+    `ternac/Packing/Int4.h` lays them out. Until phase `quantized` x is f32.
+    From then on rows that meet integers are i16 in units of `step` (see
+    `tern.quantize`), and sums of integers are exact:
+
+    ```text
+    y[r, m] = f32(sum_k x[r, k] * W[m, k]) * (step[r] * row_scale[m])    i8
+    y[r, m] = sum_g f32(sum_(k in g) x[r, k] * W[m, k]) * scale[m, g] * step[r]
+    ```
+
+    where groups g are added in ascending order.
 
     Constraints:
     * (C1) x is [n, K], W is [M, K] and the result [n, M].
-    * (C2) `row_scale` has M elements and is present exactly when W is i8.
+    * (C2) `row_scale` has M elements and is present exactly when W is i8 of
+      rank 2.
+    * (C3) W of rank 1 has the bytes of a matrix of M rows and K columns, and
+      x of i16 has whole spans of 64 columns.
+    * (C4) x is i16 exactly when `step`, of n elements, is present; W then has
+      integers.
 
     Example:
 
@@ -554,12 +576,19 @@ def Tern_LinearOp : Tern_ComputeOp<"linear", [AttrSizedOperandSegments]> {
     }
     ```
   }];
-  let arguments = (ins Tern_F32Rows:$x, Tern_DenseMatrix:$weight,
+  let arguments = (ins Tern_F32OrI16Rows:$x, Tern_DenseWeight:$weight,
+                       Optional<Tern_F32Vector>:$step,
                        Optional<Tern_F32Vector>:$row_scale,
                        Variadic<AnyMemRef>:$outs);
   let assemblyFormat = [{
-    $x `,` $weight (`scaled` $row_scale^)? (`into` $outs^)? attr-dict `:`
-    functional-type(operands, results)
+    $x `,` $weight (`step` $step^)? (`scaled` $row_scale^)? (`into` $outs^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// Whether the weight is integers, of 8 or of 4 bits.
+    bool hasIntegerWeight();
+    /// Whether the weight is the bytes of 4-bit integers.
+    bool hasInt4Weight();
   }];
 }
 
@@ -568,7 +597,7 @@ def Tern_LinearOp : Tern_ComputeOp<"linear", [AttrSizedOperandSegments]> {
 //===----------------------------------------------------------------------===//
 
 def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
-  let summary = "int8 activations, one scale per row";
+  let summary = "integer activations, one scale per row";
   let description = [{
     ```text
     a = max(absmax(x[r]), 1e-5);  s = 127 / a
@@ -578,14 +607,17 @@ def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
 
     With `up`, x is first gated: `gate(x, up)` with the activation named before
     it. With `norm`, it is then normalised: `rms_norm(x, norm)`. The first result
-    may have more columns than x: they are zero, for packed matmuls whose layout
-    pads K.
+    may have more columns than x: they are zero, for weights whose layout pads
+    K. With i16 as its element there is no sum, and instead of 127 (and -128)
+    the range is X (and -X), the largest that keeps the product with any int8
+    row in int32: `X = min(32767, floor((2^31 - 1) / (128 * K)))`.
 
     Constraints:
     * (C1) x is [n, K]; the results are [n, P] i8 with P >= K, [n] f32 and
-      [n] i32.
+      [n] i32, or [n, P] i16 and [n] f32.
     * (C2) `norm` has K elements; `eps` is present exactly with it.
     * (C3) `up` is [n, K]; `activation` is present exactly with it.
+    * (C4) with i16, K is at most 2^17, where X is still 127.
 
     Example:
 
@@ -705,57 +737,6 @@ def Tern_RescaleOp : Tern_ComputeOp<"rescale", [AttrSizedOperandSegments]> {
   }];
 }
 
-//===----------------------------------------------------------------------===//
-// Threads: phase bufferized and on
-//===----------------------------------------------------------------------===//
-
-def Tern_BarrierOp : Tern_Op<"barrier"> {
-  let summary = "waits for all threads of the call";
-  let description = [{
-    What any thread wrote before it, every thread sees after it.
-
-    Example:
-
-    ```mlir
-    func.func @f(%env: !tern.environment) {
-      tern.barrier %env
-      return
-    }
-    ```
-  }];
-  let arguments = (ins Tern_EnvironmentType:$environment);
-  let assemblyFormat = "$environment attr-dict";
-}
-
-def Tern_ThreadRangeOp : Tern_Op<"thread_range", [Pure]> {
-  let summary = "this thread's share of a range";
-  let description = [{
-    Splits [0, count) into one contiguous part per thread, as even as whole
-    multiples of `step` allow; `begin` and `end` bound this thread's part.
-
-    Constraints:
-    * (C1) `step` is positive.
-
-    Example:
-
-    ```mlir
-    func.func @f(%env: !tern.environment, %n: index) -> (index, index) {
-      %begin, %end = tern.thread_range %env, %n step 16
-      return %begin, %end : index, index
-    }
-    ```
-  }];
-  let arguments = (ins Tern_EnvironmentType:$environment, Index:$count,
-                       I64Attr:$step);
-  let results = (outs Index:$begin, Index:$end);
-  let assemblyFormat = "$environment `,` $count `step` $step attr-dict";
-  let builders = [OpBuilder<(ins "::mlir::Value":$environment,
-                                 "::mlir::Value":$count, "int64_t":$step), [{
-    ::mlir::Type index = $_builder.getIndexType();
-    build($_builder, $_state, ::mlir::TypeRange{index, index}, environment,
-          count, uint64_t(step));
-  }]>];
-  let hasVerifier = 1;
-}
+include "ternac/Dialect/Tern/IR/TernThreadOps.td"
 
 #endif // TERNAC_DIALECT_TERN_IR_TERNOPS_TD

@@ -186,10 +186,11 @@ def TernFuseRopesPass : Pass<"tern-fuse-ropes", "::mlir::ModuleOp"> {
 
 def TernQuantizeActivationsPass
     : Pass<"tern-quantize-activations", "::mlir::ModuleOp"> {
-  let summary = "Makes the integer arithmetic of bitlinears explicit";
+  let summary = "Makes the integer arithmetic of layers explicit";
   let description = [{
     A `tern.bitlinear` becomes `tern.quantize`, an exact integer `tern.matmul`
-    and `tern.rescale`. Bitlinears of one input share one quantisation.
+    and `tern.rescale`. Bitlinears of one input share one quantisation. A
+    `tern.linear` whose weight has integers gets rows of i16.
 
     Example:
 

@@ -1,0 +1,65 @@
+//===- TernThreadOps.td - Operations of threads ----------------*- tablegen -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Included at the end of TernOps.td, whose base classes it uses: threads, from
+// phase bufferized on.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD
+#define TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD
+
+def Tern_BarrierOp : Tern_Op<"barrier"> {
+  let summary = "waits for all threads of the call";
+  let description = [{
+    What any thread wrote before it, every thread sees after it.
+
+    Example:
+
+    ```mlir
+    func.func @f(%env: !tern.environment) {
+      tern.barrier %env
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment);
+  let assemblyFormat = "$environment attr-dict";
+}
+
+def Tern_ThreadRangeOp : Tern_Op<"thread_range", [Pure]> {
+  let summary = "this thread's share of a range";
+  let description = [{
+    Splits [0, count) into one contiguous part per thread, as even as whole
+    multiples of `step` allow; `begin` and `end` bound this thread's part.
+
+    Constraints:
+    * (C1) `step` is positive.
+
+    Example:
+
+    ```mlir
+    func.func @f(%env: !tern.environment, %n: index) -> (index, index) {
+      %begin, %end = tern.thread_range %env, %n step 16
+      return %begin, %end : index, index
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment, Index:$count,
+                       I64Attr:$step);
+  let results = (outs Index:$begin, Index:$end);
+  let assemblyFormat = "$environment `,` $count `step` $step attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::Value":$environment,
+                                 "::mlir::Value":$count, "int64_t":$step), [{
+    ::mlir::Type index = $_builder.getIndexType();
+    build($_builder, $_state, ::mlir::TypeRange{index, index}, environment,
+          count, uint64_t(step));
+  }]>];
+  let hasVerifier = 1;
+}
+
+#endif // TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD

@@ -1,0 +1,434 @@
+//===- IntegerLinear.cpp - Dense layers of integers -----------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// These layers are read from memory once per call, so what counts is that the
+// loads never wait: rows are shared out to threads evenly, fetched ahead, and
+// read once for all rows of x. Sums of integers are exact, so their bits do not
+// depend on the width of vectors or on what is computed together.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowering.h"
+
+#include "ternac/Packing/Int4.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace ternac;
+using namespace ternac::tern;
+using packing::Int4;
+
+namespace {
+
+/// How far ahead of their use weights are fetched: far into a larger cache,
+/// which many fetches can be on their way to, then near into the smallest.
+constexpr int64_t kFarBytes = 8192, kNearBytes = 1024;
+constexpr int64_t kLineBytes = 64;
+
+/// What both forms share: the rows of x and where results go.
+class Writer {
+public:
+  Writer(LinearOp op, VectorBuilder &v)
+      : op(op), v(v), x(op.getX()), weight(op.getWeight()),
+        out(op.getOuts().front()),
+        outputs(cast<MemRefType>(out.getType()).getDimSize(1)),
+        cols(cast<MemRefType>(x.getType()).getDimSize(1)) {}
+
+protected:
+  /// Rows of x that share the loads of the weight; more would not fit into the
+  /// registers.
+  int64_t rowsTogether() const {
+    return std::clamp<int64_t>(v.options.vectorBits / 128, 1, 4);
+  }
+
+  /// Calls body(first row, count) for all rows of x.
+  void forRows(function_ref<void(Value, int64_t)> body) {
+    Value count = memref::DimOp::create(v.b, out, 0);
+    if (rowsTogether() == 1)
+      return v.forRange(v.index(0), count, 1, [&](Value row) { body(row, 1); });
+    Value rest = arith::RemUIOp::create(v.b, count, v.index(rowsTogether()));
+    Value whole = arith::SubIOp::create(v.b, count, rest);
+    v.forRange(v.index(0), whole, rowsTogether(),
+               [&](Value row) { body(row, rowsTogether()); });
+    v.forRange(whole, count, 1, [&](Value row) { body(row, 1); });
+  }
+
+  SmallVector<Value> successive(Value first, int64_t count) {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(v.add(first, v.index(i)));
+    return values;
+  }
+
+  Value stepOf(Value row) {
+    return memref::LoadOp::create(v.b, op.getStep(), row);
+  }
+  /// Fetches what follows `indices`; harmless beyond the end, as it does not
+  /// fault.
+  void prefetch(SmallVector<Value> indices) {
+    Value last = indices.back();
+    for (auto [ahead, locality] :
+         {std::pair(kFarBytes, 2), std::pair(kNearBytes, 3)}) {
+      indices.back() = v.add(last, v.index(ahead));
+      memref::PrefetchOp::create(v.b, weight, indices, /*isWrite=*/false,
+                                 locality, /*isDataCache=*/true);
+    }
+  }
+  VectorType vectorOf(int64_t width, Type element) {
+    return VectorType::get({width}, element);
+  }
+  Type i16() { return v.b.getI16Type(); }
+  Type i32() { return v.b.getI32Type(); }
+
+  LinearOp op;
+  VectorBuilder &v;
+  Value x, weight, out;
+  int64_t outputs, cols;
+};
+
+//===----------------------------------------------------------------------===//
+// Rows of i8
+//===----------------------------------------------------------------------===//
+
+class Int8Writer : Writer {
+public:
+  Int8Writer(LinearOp op, VectorBuilder &v) : Writer(op, v) {
+    // Vectors of i16 fill the registers.
+    width = std::max<int64_t>(2, v.options.vectorBits / 16);
+  }
+
+  void write() {
+    // Rows of the weight one after the other are one stream; four at a time,
+    // sharing the loads of x, were slower: memory likes streams.
+    auto range =
+        ThreadRangeOp::create(v.b, v.environment, v.index(outputs), /*step=*/1);
+    v.forRange(range.getBegin(), range.getEnd(), 1, [&](Value output) {
+      forRows([&](Value row, int64_t count) {
+        writeOutput(output, successive(row, count));
+      });
+    });
+  }
+
+private:
+  /// Vectors of partial sums for each row of x.
+  static constexpr int64_t kParts = 2;
+
+  void writeOutput(Value output, ValueRange rows) {
+    SmallVector<Value> sums = products(output, rows);
+    Value scale = memref::LoadOp::create(v.b, op.getRowScale(), output);
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      Value sum = v.reduceAdd(v.add(sums[kParts * r], sums[kParts * r + 1]));
+      Value y = arith::SIToFPOp::create(v.b, v.b.getF32Type(), sum);
+      y = v.mulF(y, v.mulF(stepOf(row), scale));
+      memref::StoreOp::create(v.b, y, out, ValueRange{row, output});
+    }
+  }
+
+  /// Partial sums of each row of x: whole lines, whole vectors, and the last
+  /// columns.
+  SmallVector<Value> products(Value output, ValueRange rows) {
+    SmallVector<Value> sums(kParts * rows.size(), v.splatI32(0, width / 2));
+    int64_t lines = cols / kLineBytes * kLineBytes;
+    if (lines > 0)
+      sums = v.forRange(v.index(0), v.index(lines), kLineBytes, sums,
+                        [&](Value column, ValueRange carried) {
+                          SmallVector<Value> next(carried);
+                          prefetch({output, column});
+                          for (int64_t at = 0; at < kLineBytes; at += width)
+                            accumulate(output, rows, v.add(column, v.index(at)),
+                                       width, at / width, next);
+                          return next;
+                        });
+    int64_t column = lines;
+    for (; column + width <= cols; column += width)
+      accumulate(output, rows, v.index(column), width, column / width, sums);
+    if (column == cols)
+      return sums;
+    if (cols < width)
+      accumulate(output, rows, v.index(0), cols, 0, sums);
+    else // The last whole vector, less what it has in common with the others.
+      accumulate(output, rows, v.index(cols - width), width, 0, sums,
+                 /*skipped=*/column - (cols - width));
+    return sums;
+  }
+
+  /// Adds the products of columns [column + skipped, column + count) to one of
+  /// the partial sums of each row.
+  void accumulate(Value output, ValueRange rows, Value column, int64_t count,
+                  int64_t part, MutableArrayRef<Value> sums,
+                  int64_t skipped = 0) {
+    Value bytes = v.load(weight, {output, column}, count);
+    Value w =
+        filled(arith::ExtSIOp::create(v.b, vectorOf(count, i16()), bytes));
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      Value xs = masked(filled(v.load(x, {row, column}, count)), skipped);
+      Value &sum = sums[kParts * r + part % kParts];
+      sum = v.addProducts(sum, w, xs);
+    }
+  }
+
+  /// Zeros up to `width` lanes.
+  Value filled(Value vector) {
+    if (cast<VectorType>(vector.getType()).getDimSize(0) == width)
+      return vector;
+    Value zeros =
+        arith::ConstantOp::create(v.b, v.b.getZeroAttr(vectorOf(width, i16())));
+    return vector::InsertStridedSliceOp::create(
+        v.b, vector, zeros, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1});
+  }
+
+  /// Zeros in the first `skipped` lanes.
+  Value masked(Value vector, int64_t skipped) {
+    if (skipped == 0)
+      return vector;
+    SmallVector<int16_t> mask(width, -1);
+    std::fill_n(mask.begin(), skipped, 0);
+    Value bits = arith::ConstantOp::create(
+        v.b, DenseElementsAttr::get(vectorOf(width, i16()), ArrayRef(mask)));
+    return arith::AndIOp::create(v.b, vector, bits);
+  }
+
+  int64_t width;
+};
+
+//===----------------------------------------------------------------------===//
+// Groups of 4-bit integers
+//===----------------------------------------------------------------------===//
+
+class Int4Writer : Writer {
+public:
+  using Writer::Writer;
+
+  void write() {
+    auto range = ThreadRangeOp::create(
+        v.b, v.environment, v.index(Int4::tiles(outputs)), /*step=*/1);
+    v.forRange(range.getBegin(), range.getEnd(), 1, [&](Value tile) {
+      forRows([&](Value row, int64_t count) {
+        writeTile(tile, successive(row, count));
+      });
+    });
+  }
+
+private:
+  void writeTile(Value tile, ValueRange rows) {
+    Value place = v.mul(tile, v.index(Int4::bytes(Int4::kRows, cols)));
+    SmallVector<Value> state(rows.size(), v.splat(0.0, Int4::kRows));
+    state.push_back(place);
+    state = v.forRange(v.index(0), v.index(cols), Int4::kSpan, state,
+                       [&](Value column, ValueRange carried) {
+                         return addSpan(rows, column, carried);
+                       });
+    for (auto [r, row] : llvm::enumerate(rows))
+      store(v.mulF(state[r], v.broadcast(stepOf(row), Int4::kRows)), row, tile);
+  }
+
+  /// `carried` has a sum per row of x and the place of the span.
+  SmallVector<Value> addSpan(ValueRange rows, Value column,
+                             ValueRange carried) {
+    SmallVector<Value> next(carried);
+    Value place = carried.back();
+    for (int64_t line = 0; line < Int4::kSpanBytes; line += kLineBytes)
+      prefetch({v.add(place, v.index(line))});
+    for (int64_t group = 0; group < Int4::kSpan / Int4::kGroup; ++group) {
+      SmallVector<Value> sums(rows.size(), v.splatI32(0, Int4::kRows));
+      for (int64_t at = group * Int4::kGroup; at < (group + 1) * Int4::kGroup;
+           at += Int4::kBlockColumns)
+        addBlock(
+            rows, v.add(column, v.index(at)),
+            v.add(place, v.index(Int4::kScaleBytes +
+                                 at / Int4::kBlockColumns * Int4::kBlockBytes)),
+            sums);
+      Value scale = scales(v.add(place, v.index(group * 2 * Int4::kRows)));
+      for (auto [r, sum] : llvm::enumerate(sums))
+        next[r] = v.fma(v.toF32(sum), scale, next[r]);
+    }
+    next.back() = v.add(place, v.index(Int4::kSpanBytes));
+    return next;
+  }
+
+  void addBlock(ValueRange rows, Value column, Value place,
+                MutableArrayRef<Value> sums) {
+    constexpr int64_t lanes = 2 * Int4::kRows;
+    Value words = vector::BitCastOp::create(
+        v.b, vectorOf(lanes, i16()), v.load(weight, place, Int4::kBlockBytes));
+    auto splat = [&](int16_t value) -> Value {
+      return arith::ConstantOp::create(
+          v.b, DenseElementsAttr::get(vectorOf(lanes, i16()), value));
+    };
+    for (int64_t j = 0; j < Int4::kBlockColumns / 2; ++j) {
+      Value codes = words;
+      if (j > 0)
+        codes = arith::ShRUIOp::create(v.b, codes, splat(4 * j));
+      codes = arith::AndIOp::create(v.b, codes, splat(15));
+      codes = arith::SubIOp::create(v.b, codes, splat(Int4::kZero));
+      for (auto [row, sum] : llvm::zip_equal(rows, sums))
+        sum =
+            v.addProducts(sum, codes, pair(row, v.add(column, v.index(2 * j))));
+    }
+  }
+
+  /// Columns `column` and the next of a row of x, in all lanes.
+  Value pair(Value row, Value column) {
+    Value two = vector::BitCastOp::create(v.b, vectorOf(1, i32()),
+                                          v.load(x, {row, column}, 2));
+    Value word = vector::ExtractOp::create(v.b, two, ArrayRef<int64_t>{0});
+    return vector::BitCastOp::create(v.b, vectorOf(2 * Int4::kRows, i16()),
+                                     v.broadcast(word, Int4::kRows));
+  }
+
+  Value scales(Value place) {
+    Value bytes = v.load(weight, place, 2 * Int4::kRows);
+    return v.toF32(vector::BitCastOp::create(
+        v.b, vectorOf(Int4::kRows, v.b.getBF16Type()), bytes));
+  }
+
+  /// The last tile is padded; its rows beyond the outputs are not stored.
+  void store(Value y, Value row, Value tile) {
+    Value output = v.mul(tile, v.index(Int4::kRows));
+    int64_t rest = outputs % Int4::kRows;
+    if (rest == 0) {
+      v.store(y, out, {row, output});
+      return;
+    }
+    Value isWhole = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult, tile,
+                                          v.index(outputs / Int4::kRows));
+    auto branch = scf::IfOp::create(v.b, isWhole, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(v.b);
+    v.b.setInsertionPointToStart(branch.thenBlock());
+    v.store(y, out, {row, output});
+    v.b.setInsertionPointToStart(branch.elseBlock());
+    Value part = vector::ExtractStridedSliceOp::create(
+        v.b, y, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{rest},
+        ArrayRef<int64_t>{1});
+    v.store(part, out, {row, output});
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Scalar loops: the definition
+//===----------------------------------------------------------------------===//
+
+class ScalarWriter : Writer {
+public:
+  using Writer::Writer;
+
+  void write() {
+    auto range = ThreadRangeOp::create(v.b, v.environment, v.index(outputs), 1);
+    Value rows = memref::DimOp::create(v.b, out, 0);
+    v.forRange(range.getBegin(), range.getEnd(), 1, [&](Value output) {
+      v.forRange(v.index(0), rows, 1, [&](Value row) {
+        Value y = op.hasInt4Weight() ? int4(row, output) : int8(row, output);
+        memref::StoreOp::create(v.b, y, out, ValueRange{row, output});
+      });
+    });
+  }
+
+private:
+  Value wide(Value number) {
+    return arith::ExtSIOp::create(v.b, i32(), number);
+  }
+  Value constant(int32_t value) {
+    return arith::ConstantOp::create(v.b, v.b.getI32IntegerAttr(value));
+  }
+  Value toF32(Value integer) {
+    return arith::SIToFPOp::create(v.b, v.b.getF32Type(), integer);
+  }
+
+  /// The sum over columns [begin, end) of x[row, column] * weight(column).
+  Value sum(Value row, Value begin, Value end,
+            function_ref<Value(Value)> weightAt) {
+    return v
+        .forRange(
+            begin, end, 1, constant(0),
+            [&](Value column, ValueRange carried) {
+              Value xAt =
+                  wide(memref::LoadOp::create(v.b, x, ValueRange{row, column}));
+              Value product = arith::MulIOp::create(v.b, xAt, weightAt(column));
+              return SmallVector<Value>{v.add(carried.front(), product)};
+            })
+        .front();
+  }
+
+  Value int8(Value row, Value output) {
+    Value total =
+        sum(row, v.index(0), v.index(cols), [&](Value column) -> Value {
+          return wide(
+              memref::LoadOp::create(v.b, weight, ValueRange{output, column}));
+        });
+    Value scale = memref::LoadOp::create(v.b, op.getRowScale(), output);
+    return v.mulF(toF32(total), v.mulF(stepOf(row), scale));
+  }
+
+  Value int4(Value row, Value output) {
+    Value total =
+        v.forRange(v.index(0), v.index(cols), Int4::kGroup, v.f32(0.0),
+                   [&](Value first, ValueRange carried) {
+                     Value end = v.add(first, v.index(Int4::kGroup));
+                     Value part = sum(row, first, end, [&](Value column) {
+                       return int4At(output, column);
+                     });
+                     return SmallVector<Value>{v.fma(
+                         toF32(part), scaleAt(output, first), carried.front())};
+                   })
+            .front();
+    return v.mulF(total, stepOf(row));
+  }
+
+  Value quotient(Value a, int64_t divisor) {
+    return arith::DivUIOp::create(v.b, a, v.index(divisor));
+  }
+  Value remainder(Value a, int64_t divisor) {
+    return arith::RemUIOp::create(v.b, a, v.index(divisor));
+  }
+
+  Value spanOf(Value output, Value column) {
+    Value span =
+        v.add(v.mul(quotient(output, Int4::kRows), v.index(Int4::spans(cols))),
+              quotient(column, Int4::kSpan));
+    return v.mul(span, v.index(Int4::kSpanBytes));
+  }
+
+  /// The formula of ternac/Packing/Int4.h.
+  Value int4At(Value output, Value column) {
+    Value block = quotient(remainder(column, Int4::kSpan), Int4::kBlockColumns);
+    Value nibble = quotient(remainder(column, Int4::kBlockColumns), 2);
+    Value word = v.add(v.mul(remainder(output, Int4::kRows), v.index(2)),
+                       remainder(column, 2));
+    Value place = v.add(spanOf(output, column), v.index(Int4::kScaleBytes));
+    place = v.add(place, v.mul(block, v.index(Int4::kBlockBytes)));
+    place = v.add(place, v.add(v.mul(word, v.index(2)), quotient(nibble, 2)));
+    Value byte = wide(memref::LoadOp::create(v.b, weight, place));
+    Value shift = arith::IndexCastOp::create(
+        v.b, i32(), v.mul(remainder(nibble, 2), v.index(4)));
+    Value code = arith::AndIOp::create(
+        v.b, arith::ShRUIOp::create(v.b, byte, shift), constant(15));
+    return arith::SubIOp::create(v.b, code, constant(Int4::kZero));
+  }
+
+  /// The bfloat16 scale of a row's group.
+  Value scaleAt(Value output, Value column) {
+    Value group = quotient(remainder(column, Int4::kSpan), Int4::kGroup);
+    Value index = v.add(v.mul(group, v.index(Int4::kRows)),
+                        remainder(output, Int4::kRows));
+    Value place = v.add(spanOf(output, column), v.mul(index, v.index(2)));
+    Value scale = v.toF32(vector::BitCastOp::create(
+        v.b, vectorOf(1, v.b.getBF16Type()), v.load(weight, place, 2)));
+    return vector::ExtractOp::create(v.b, scale, ArrayRef<int64_t>{0});
+  }
+};
+
+} // namespace
+
+void ternac::lowerIntegerLinear(LinearOp op, VectorBuilder &v) {
+  if (v.options.lanes == 1)
+    ScalarWriter(op, v).write();
+  else if (op.hasInt4Weight())
+    Int4Writer(op, v).write();
+  else
+    Int8Writer(op, v).write();
+}
