@@ -16,8 +16,8 @@
 // UNKNOWN: error: strategy 'tile' is none of target 'cpu'; it has: auto, add_sub
 // OTHERS: error: strategy 'reference' is none of target 'cpu'; it has: auto, add_sub
 // NONE: error: target 'cpu' has no strategy
-// PACKING: error: unknown packing 'row3'; expected auto, tile2, base3, row2, planes
-// UNPACKED: error: no strategy of target 'cpu' reads the packing 'i8'; expected auto, tile2, base3, row2, planes
+// PACKING: error: unknown packing 'row3'; expected auto, planes, tile2, base3, row2
+// UNPACKED: error: no strategy of target 'cpu' reads the packing 'i8'; expected auto, planes, tile2, base3, row2
 // PLANES: error: strategy 'dot' does not read the packing 'planes'; expected auto, tile2, base3, row2
 // REFERENCE: error: strategy 'reference' does not read the packing 'row2'; expected auto, i8
 // TABLES: error: strategy 'lut' does not read the packing 'row2'; expected auto, base3, tile2

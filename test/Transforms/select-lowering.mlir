@@ -12,7 +12,7 @@
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot"]>} {
   // CHECK-LABEL: func.func @has_dot
   // AUTO: config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
-  // ADD-SUB: config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
+  // ADD-SUB: config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<planes, rows = 16, group = 4, blocks = 1>
   // ROW2: config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 1, group = 64, blocks = 1>
   // BASE3: packing = #tern.packing<base3, rows = 16, group = 4, blocks = 16>
   // REFERENCE: config = #tern.lowering_config<strategy = reference>, packing = #tern.packing<signed8, rows = 1, group = 1, blocks = 1>
