@@ -25,6 +25,7 @@ namespace ternac {
 /// What a lowering may assume of the target.
 struct VectorOptions {
   int64_t lanes = 16;
+  int64_t vectorBits = 128;
   bool fma = false;
   bool f16Convert = false;
 };

@@ -27,6 +27,7 @@ VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
   options.lanes = lanes;
   if (auto target =
           module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
+    options.vectorBits = target.getVectorBits();
     options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
   }
