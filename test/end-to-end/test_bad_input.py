@@ -444,7 +444,7 @@ def test_no_config(model):
         (["--compile-from=packed"], ["packed", "directory"]),
         (["--head=i4"], ["i4", "not supported yet", "as-stored"]),
         (["--head=huge"], ["huge", "as-stored"]),
-        (["--kv-cache=i8"], ["i8", "not supported yet", "f16"]),
+        (["--kv-cache=i4"], ["i4", "f16", "f32", "i8"]),
         (["--attention=none"], ["none", "auto"]),
         (["--strategy=magic"], ["magic", "add_sub"]),
         (["--strategy=lut"], ["lut", "not supported yet"]),

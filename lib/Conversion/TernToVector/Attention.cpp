@@ -276,12 +276,16 @@ private:
             v.index(0), unit.live, 1, zero,
             [&](Value position, ValueRange carried) {
               Value line = v.mul(position, v.index(headDim));
-              // Meanwhile the next keys come, as many as values.
-              auto [from, lastWidth] = part.back();
-              if (g == 0 && unit.nextKeys)
-                prefetch(v.add(v.add(unit.nextKeys, line),
-                               v.index(part.front().first)),
-                         from + lastWidth - part.front().first);
+              // Meanwhile the next keys come, as many as values, in order.
+              if (g == 0 && unit.nextKeys) {
+                auto [last, lastWidth] = part.back();
+                int64_t from = part.front().first;
+                int64_t columns = last + lastWidth - from;
+                Value shift = v.mul(position, v.index(columns));
+                prefetch(
+                    v.add(v.add(unit.nextKeys, v.index(from * kBlock)), shift),
+                    columns);
+              }
               Value at = v.add(unit.values, line);
               SmallVector<Value> values, next(carried);
               for (auto [d, width] : part)
