@@ -9,7 +9,7 @@ that no position needs.
 import numpy as np
 import pytest
 
-from harness import TOLERANCES, Build, Cases, Close, InOut, same_bits
+from harness import TOLERANCES, Build, Cases, Close, InOut, complaint, same_bits
 from targets import TARGETS
 
 BLOCK = 64
@@ -39,10 +39,10 @@ def module():
 class Scene:
     """Sequences of several lengths, their rows, and the attention of each row."""
 
-    def __init__(self, heads, shared, d, element):
+    def __init__(self, heads, shared, d, element, ends=ENDS):
         generator = np.random.default_rng([heads, shared, d])
         self.shape, self.element = (heads, shared, d), element
-        lengths = [end + 1 for end in ENDS]
+        lengths = [end + 1 for end in ends]
         self.sequences = np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
         self.positions = np.concatenate([np.arange(length) for length in lengths]).astype(np.int32)
         n = len(self.positions)
@@ -82,7 +82,7 @@ class Scene:
     def expected(self):
         heads, shared, d = self.shape
         y = np.empty(self.q.shape)
-        for sequence in range(len(ENDS)):
+        for sequence in range(len(self.table)):
             mine = self.sequences == sequence
             q = self.q[mine].reshape(-1, heads, d).astype(np.float64)
             k, v = (
@@ -98,6 +98,24 @@ class Scene:
 
 
 SCENES = [(*shape, element) for shape in SHAPES for element in ELEMENTS]
+
+
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def test_long_cache(build):
+    """Few rows beyond 64 blocks, which the scratch of partial results has no room for, as many rows compute them."""
+    with Cases(build, "attention") as cases:
+        for parameters in ((4, 2, 8, "f16"), (1, 1, 8, "f32"), (4, 2, 8, "i8")):
+            scene = Scene(*parameters, ends=(64 * BLOCK + 40,))
+            name, everything = scene.name(), slice(0, len(scene.q))
+            whole, pool = cases.library.call(name, scene.arguments(everything, scene.pool, 1), scene.output(everything), 2)
+            problem = Close(scene.expected(), TOLERANCES["attention"], np.abs(scene.v).max())
+            cases.judge(f"{name} whole", complaint(problem, whole))
+            for first in (64 * BLOCK - 1, 64 * BLOCK, 64 * BLOCK + 1):
+                for count, threads in ((1, 1), (1, 3), (15, 2)):
+                    rows = slice(first, first + count)
+                    y, _ = cases.library.call(name, scene.arguments(rows, pool, 1), scene.output(rows), threads)
+                    same = same_bits(y, whole[rows])
+                    cases.judge(f"{name} {count} from {first} threads={threads}", "" if same else "other bits than in one call")
 
 
 @pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
