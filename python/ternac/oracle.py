@@ -19,7 +19,7 @@ import sys
 import numpy
 
 HEADS = ("as-stored", "i8", "i4")
-KV_CACHES = ("f32", "f16")
+KV_CACHES = ("f32", "f16", "i8")
 
 # The element types of a safetensors file that are read here; BF16 has no NumPy type and is widened from its bits.
 _DTYPES = {"U8": numpy.dtype("u1"), "F16": numpy.dtype("<f2"), "BF16": numpy.dtype("<u2"), "F32": numpy.dtype("<f4")}
@@ -90,6 +90,16 @@ def _read_header(path):
 
 
 # Quantisation
+
+
+def round_cached(y, kind):
+    """Keys or values [T, H, D] as a cache of type `kind` gives them back; "i8" has one scale for each token and head."""
+    if kind == "f16":
+        return y.astype(numpy.float16).astype(numpy.float32)
+    if kind == "i8":
+        steps, factor = quantize_activations(y)
+        return steps.astype(numpy.float32) / factor
+    return y
 
 
 def quantize_activations(x):
@@ -418,7 +428,7 @@ class Model:
     """A causal language model over ternary weights.
 
     `head` is how the output projection is read ("as-stored", or its rows rounded to "i8" or "i4"; a ternary head stays as it is);
-    `kv_cache` is the type keys and values are rounded to ("f32" or "f16"). Both mirror the compiler's options.
+    `kv_cache` is the type keys and values are rounded to ("f32", "f16" or "i8"). Both mirror the compiler's options.
     """
 
     def __init__(self, config, embedding, layers, norm, head, kv_cache="f32"):
@@ -460,8 +470,7 @@ class Model:
     def _attention(self, layer, x, tables):
         split = lambda y: y.reshape(x.shape[0], -1, self.config.head_dim)
         q, k, v = rope(split(layer.q(x)), tables), rope(split(layer.k(x)), tables), split(layer.v(x))
-        if self.kv_cache == "f16":
-            k, v = (y.astype(numpy.float16).astype(numpy.float32) for y in (k, v))
+        k, v = (round_cached(y, self.kv_cache) for y in (k, v))
         y = attention(q, k, v).reshape(x.shape[0], -1)
         if layer.attention_norm is not None:
             y = rms_norm(y, layer.attention_norm, self.config.epsilon)

@@ -191,17 +191,50 @@ func.func @rescale(%a: memref<?x8xi32>, %step: memref<?xf32>, %s: memref<2xf32>,
 // CHECK-SAME: (%{{[^:]*}}: memref<?x16xf32>, %{{[^:]*}}: memref<?x8xf32>, %[[POOL:[^:]*]]: memref<?xf16>, %[[TABLE:[^:]*]]: memref<?x?xi32>,
 // CHECK-NOT: tern.kv_cache
 func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: memref<?xi32>,
-                     %y: memref<?x16xf32>, %scratch: memref<?x128xf32>, %env: !tern.environment) {
+                     %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<11648xf32>, %env: !tern.environment) {
   // CHECK: memref.load %[[TABLE]]
   // CHECK: vector.store %{{.*}}, %[[POOL]]
   // CHECK: tern.barrier
   // CHECK-NOT: tern.kv_append
   tern.kv_append %k, %k, %c[%l] at %p of %p
     : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
+  // From 16 rows on, threads split rows and wait for nothing.
+  // CHECK: %[[ROWS:.*]] = memref.dim %{{.*}} : memref<?x16xf32>
+  // CHECK: %[[MANY:.*]] = arith.cmpi uge, %[[ROWS]], %c16
+  // CHECK: scf.if %[[MANY]]
+  // CHECK: tern.thread_range
   // CHECK: vector.load %[[POOL]]
+  // CHECK-NOT: tern.barrier
+  // CHECK: else
+  // Below, they split the blocks of a row, fetch ahead, wait, and merge heads.
+  // CHECK: tern.thread_range
+  // CHECK: memref.prefetch %[[POOL]]
+  // CHECK: vector.load %[[POOL]]
+  // CHECK: memref.prefetch %[[POOL]]
+  // CHECK: tern.barrier
+  // CHECK: tern.thread_range
   // CHECK: tern.barrier
   // CHECK-NOT: tern.attention
-  tern.attention %q, %c[%l] at %p of %p into %y, %scratch
-    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x128xf32>) -> ()
+  tern.attention %q, %c[%l] at %p of %p into %y, %scratch, %partials
+    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<11648xf32>) -> ()
+  return
+}
+
+// -----
+
+// The numbers of an i8 cache are multiplied by scales, which lie behind them: at
+// 8 * 64 bytes of a head's keys.
+
+// CHECK-LABEL: func.func @scaled
+// CHECK-SAME: %[[POOL:[^:]*]]: memref<?xi8>, %{{[^:]*}}: memref<?x?xi32>,
+func.func @scaled(%k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xi8>, %l: index, %p: memref<?xi32>, %env: !tern.environment) {
+  // CHECK: %[[SCALES:.*]] = memref.view %[[POOL]]
+  // CHECK: math.absf
+  // CHECK: memref.store %{{.*}}, %[[SCALES]]
+  // CHECK: memref.store %{{.*}}, %[[POOL]]{{.*}} : memref<?xi8>
+  // CHECK: memref.store %{{.*}}, %[[SCALES]]
+  // CHECK: vector.store %{{.*}}, %[[POOL]]{{.*}} : memref<?xi8>, vector<4xi8>
+  tern.kv_append %k, %k, %c[%l] at %p of %p
+    : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xi8>, index, memref<?xi32>, memref<?xi32>) -> ()
   return
 }

@@ -9,14 +9,14 @@ that no position needs.
 import numpy as np
 import pytest
 
-from harness import TOLERANCES, Build, Cases, Close, InOut, same_bits
+from harness import TOLERANCES, Build, Cases, Close, InOut, complaint, same_bits
 from targets import TARGETS
 
 BLOCK = 64
 LAYERS = 2
 # Heads of queries, heads of the cache, size of a head.
 SHAPES = ((1, 1, 8), (4, 2, 8), (5, 1, 20), (4, 4, 64), (6, 2, 80))
-ELEMENTS = {"f32": np.float32, "f16": np.float16}
+ELEMENTS = {"f32": np.float32, "f16": np.float16, "i8": np.int8}
 ENDS = (0, 63, 64, 65, 200)  # last positions of the sequences
 
 
@@ -39,10 +39,10 @@ def module():
 class Scene:
     """Sequences of several lengths, their rows, and the attention of each row."""
 
-    def __init__(self, heads, shared, d, element):
+    def __init__(self, heads, shared, d, element, ends=ENDS):
         generator = np.random.default_rng([heads, shared, d])
         self.shape, self.element = (heads, shared, d), element
-        lengths = [end + 1 for end in ENDS]
+        lengths = [end + 1 for end in ends]
         self.sequences = np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
         self.positions = np.concatenate([np.arange(length) for length in lengths]).astype(np.int32)
         n = len(self.positions)
@@ -55,7 +55,11 @@ class Scene:
         self.table = np.full((len(lengths), max(used) + 1), 2**30, np.int32)
         for row, count in zip(self.table, used):
             row[:count] = [next(numbers) for _ in range(count)]
-        self.pool = np.full((sum(used) + 2) * LAYERS * shared * d * BLOCK * 2, np.nan, ELEMENTS[element])
+        if element == "i8":  # NaN as a scale
+            bytes_ = (sum(used) + 2) * LAYERS * shared * (d + 4) * BLOCK * 2
+            self.pool = np.full(bytes_, -1, np.int8)
+        else:
+            self.pool = np.full((sum(used) + 2) * LAYERS * shared * d * BLOCK * 2, np.nan, ELEMENTS[element])
 
     def name(self):
         heads, shared, d = self.shape
@@ -67,14 +71,22 @@ class Scene:
     def output(self, rows):
         return [(self.q[rows].shape, np.float32)]
 
+    def cached(self, numbers):
+        """Numbers [positions, heads, size] as the cache gives them back, in f64."""
+        if self.element != "i8":
+            return numbers.astype(ELEMENTS[self.element]).astype(np.float64)
+        largest = np.abs(numbers).max(axis=2, keepdims=True)
+        steps = np.rint(numbers * (np.float32(127) / largest))
+        return steps.astype(np.float64) * largest / 127
+
     def expected(self):
         heads, shared, d = self.shape
         y = np.empty(self.q.shape)
-        for sequence in range(len(ENDS)):
+        for sequence in range(len(self.table)):
             mine = self.sequences == sequence
             q = self.q[mine].reshape(-1, heads, d).astype(np.float64)
             k, v = (
-                np.repeat(a[mine].astype(ELEMENTS[self.element]).astype(np.float64).reshape(-1, shared, d), heads // shared, axis=1)
+                np.repeat(self.cached(a[mine].reshape(-1, shared, d)), heads // shared, axis=1)
                 for a in (self.k, self.v)
             )
             scores = np.einsum("rhd,phd->hrp", q, k) / np.sqrt(d)
@@ -86,6 +98,24 @@ class Scene:
 
 
 SCENES = [(*shape, element) for shape in SHAPES for element in ELEMENTS]
+
+
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def test_long_cache(build):
+    """Few rows beyond 64 blocks, which the scratch of partial results has no room for, as many rows compute them."""
+    with Cases(build, "attention") as cases:
+        for parameters in ((4, 2, 8, "f16"), (1, 1, 8, "f32"), (4, 2, 8, "i8")):
+            scene = Scene(*parameters, ends=(64 * BLOCK + 40,))
+            name, everything = scene.name(), slice(0, len(scene.q))
+            whole, pool = cases.library.call(name, scene.arguments(everything, scene.pool, 1), scene.output(everything), 2)
+            problem = Close(scene.expected(), TOLERANCES["attention"], np.abs(scene.v).max())
+            cases.judge(f"{name} whole", complaint(problem, whole))
+            for first in (64 * BLOCK - 1, 64 * BLOCK, 64 * BLOCK + 1):
+                for count, threads in ((1, 1), (1, 3), (15, 2)):
+                    rows = slice(first, first + count)
+                    y, _ = cases.library.call(name, scene.arguments(rows, pool, 1), scene.output(rows), threads)
+                    same = same_bits(y, whole[rows])
+                    cases.judge(f"{name} {count} from {first} threads={threads}", "" if same else "other bits than in one call")
 
 
 @pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
@@ -112,14 +142,20 @@ def test_cache(build):
             again, _ = cases.library.call(name, scene.arguments(last, other, 1), scene.output(last), threads=2)
             cases.judge(f"{name} two layers", "" if same_bits(again, whole[last]) else "one layer's append changed another's rows")
 
-            # In chunks, some of which end inside of a block, and token by token where blocks meet.
-            for label, bounds in (("chunks", (0, 3, 66, 130, 131)), ("tokens", (0, 62, 63, 64, 65, 66))):
-                parts, pool = [], scene.pool
-                rows = np.flatnonzero(scene.sequences == len(ENDS) - 1)
-                for begin, end in zip(bounds, (*bounds[1:], len(rows))):
-                    part = rows[begin:end]
-                    y, pool = cases.library.call(name, scene.arguments(part, pool, 1), scene.output(part), threads=2)
-                    parts.append(y)
-                same = same_bits(np.concatenate(parts), whole[rows])
-                cases.judge(f"{name} {label}", "" if same else "other bits than in one call")
+            # In chunks, some of which end inside of a block, and token by token where blocks meet. Few rows are split by
+            # blocks, many by rows: both sides of that number, with one thread and with several.
+            for label, bounds, threads in (
+                ("chunks", (0, 3, 66, 130, 131), (2,)),
+                ("tokens", (0, 62, 63, 64, 65, 66), (2,)),
+                ("few and many", (0, 100, 101, 103, 118, 134, 151, 166), (1, 2, 3)),
+            ):
+                for number in threads:
+                    parts, pool = [], scene.pool
+                    rows = np.flatnonzero(scene.sequences == len(ENDS) - 1)
+                    for begin, end in zip(bounds, (*bounds[1:], len(rows))):
+                        part = rows[begin:end]
+                        y, pool = cases.library.call(name, scene.arguments(part, pool, 1), scene.output(part), number)
+                        parts.append(y)
+                    same = same_bits(np.concatenate(parts), whole[rows])
+                    cases.judge(f"{name} {label} threads={number}", "" if same else "other bits than in one call")
             cases.run("no rows", name, scene.arguments(order[:0], scene.pool, 1), scene.output(order[:0]), [close(order[:0])])

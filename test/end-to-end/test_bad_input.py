@@ -443,7 +443,7 @@ def test_no_config(model):
         (["--compile-from=dreamt"], ["dreamt", "imported", "packed"]),
         (["--compile-from=packed"], ["packed", "directory"]),
         (["--head=huge"], ["huge", "i8, i4, as-stored"]),
-        (["--kv-cache=i8"], ["i8", "not supported yet", "f16"]),
+        (["--kv-cache=i4"], ["i4", "f16", "f32", "i8"]),
         (["--attention=none"], ["none", "auto"]),
         (["--strategy=magic"], ["magic", "add_sub"]),
         (["--strategy=tile"], ["tile", "not supported yet"]),

@@ -50,14 +50,21 @@ KINDS = {
 MODES = {
     "exact": ("as-stored", "f32", "f32"),
     "f16-cache": ("as-stored", "f16", "auto"),
+    "i8-cache": ("as-stored", "i8", "auto"),
     "default": ("i8", "f16", "auto"),
     "int4-head": ("i4", "f16", "auto"),
 }
-OPTIONS = {"exact": support.EXACT, "f16-cache": ("--head=as-stored",), "default": (), "int4-head": ("--head=i4",)}
+OPTIONS = {
+    "exact": support.EXACT,
+    "f16-cache": ("--head=as-stored",),
+    "i8-cache": ("--head=as-stored", "--kv-cache=i8"),
+    "default": (),
+    "int4-head": ("--head=i4",),
+}
 
-# Tokens of the prompt, by cache. 67 are beyond one block of 64 cache positions. A cache of float16 turns rounding errors into
-# steps, and few prompts as long as that keep clear of them.
-PROMPT_TOKENS = {"f32": 67, "f16": 24}
+# Tokens of the prompt, by cache. 67 are beyond one block of 64 cache positions. A cache of float16 or int8 turns rounding errors
+# into steps, and few prompts as long as that keep clear of them.
+PROMPT_TOKENS = {"f32": 67, "f16": 24, "i8": 24}
 NEW_TOKENS = 6
 
 # What the order of float32 operations may change in an activation q of -127 .. 127, and in logits.
@@ -160,8 +167,9 @@ def test_kind(agree, kind, mode):
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS)[::3])
-def test_kind_with_stored_head(agree, kind):
-    agree(kind, "f16-cache")
+@pytest.mark.parametrize("mode", ("f16-cache", "i8-cache"))
+def test_kind_with_stored_head(agree, kind, mode):
+    agree(kind, mode)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS)[1::3])

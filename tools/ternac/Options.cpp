@@ -50,7 +50,7 @@ using Attention = import::ModelOptions::Attention;
 constexpr Choice<Head> heads[] = {
     {"i8", Head::Int8}, {"i4", Head::Int4}, {"as-stored", Head::AsStored}};
 constexpr Choice<Cache> caches[] = {
-    {"f16", Cache::F16}, {"f32", Cache::F32}, {"i8", std::nullopt}};
+    {"f16", Cache::F16}, {"f32", Cache::F32}, {"i8", Cache::I8}};
 constexpr Choice<Attention> attentions[] = {{"auto", Attention::Auto},
                                             {"f32", Attention::F32}};
 constexpr Choice<bool> weightPlaces[] = {{"embedded", true},
@@ -96,7 +96,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "sequences that can be live at once (default 1)");
   arguments.option("head", "TYPE", head,
                    "of the weights: i8 (default), i4 or as-stored");
-  arguments.option("kv-cache", "TYPE", cache, "f16 (default) or f32");
+  arguments.option("kv-cache", "TYPE", cache, "f16 (default), f32 or i8");
   arguments.option("attention", "TYPE", attention, "auto (default) or f32");
   arguments.option("strategy", "NAME", compile.lowering.strategy,
                    "of ternary matmuls: auto (default), add_sub, dot, lut");

@@ -25,7 +25,7 @@ namespace ternac {
 /// What a lowering may assume of the target.
 struct VectorOptions {
   int64_t lanes = 16;
-  int64_t vectorBits = 32; ///< of the widest register
+  int64_t vectorBits = 128; ///< of the widest register
   bool fma = false;
   bool f16Convert = false;
   bool vectorPopcount = false;

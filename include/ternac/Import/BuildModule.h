@@ -19,7 +19,7 @@ namespace ternac::import {
 /// How the model will be used; the first value of each is the default.
 struct ModelOptions {
   enum class Head { Int8, Int4, AsStored } head = Head::Int8;
-  enum class Cache { F16, F32 } cache = Cache::F16;
+  enum class Cache { F16, F32, I8 } cache = Cache::F16;
   enum class Attention { Auto, F32 } attention = Attention::Auto;
   int64_t maxRows = 512;
   int64_t maxSequences = 1;

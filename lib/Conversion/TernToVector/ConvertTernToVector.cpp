@@ -28,8 +28,8 @@ VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
   options.lanes = lanes;
   if (auto target =
           module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
-    options.fma = target.hasCapability("fma");
     options.vectorBits = target.getVectorBits();
+    options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
     options.vectorPopcount = target.hasCapability("vector_popcount");
   }

@@ -106,9 +106,18 @@ private:
   //===--------------------------------------------------------------------===//
 
   KVCacheType cacheType() {
-    Type element = options.cache == ModelOptions::Cache::F16
-                       ? Type(b.getF16Type())
-                       : Type(b.getF32Type());
+    Type element;
+    switch (options.cache) {
+    case ModelOptions::Cache::F16:
+      element = b.getF16Type();
+      break;
+    case ModelOptions::Cache::F32:
+      element = b.getF32Type();
+      break;
+    case ModelOptions::Cache::I8:
+      element = b.getI8Type();
+      break;
+    }
     return KVCacheType::get(b.getContext(), checkpoint.layers.size(),
                             checkpoint.kvHeads, checkpoint.headDim, element);
   }
@@ -154,7 +163,9 @@ private:
     facts.set("end_tokens", b.getDenseI64ArrayAttr(checkpoint.endTokens));
     text("head", headWord(options.head));
     text("head_weight", headIsEmbedding() ? "embedding" : "head");
-    text("kv_cache", options.cache == ModelOptions::Cache::F16 ? "f16" : "f32");
+    std::string cacheName;
+    llvm::raw_string_ostream(cacheName) << cacheType().getElement();
+    text("kv_cache", cacheName);
     text("attention",
          options.attention == ModelOptions::Attention::Auto ? "auto" : "f32");
     module->setAttr(TernDialect::kModelAttr,

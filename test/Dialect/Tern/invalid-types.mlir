@@ -9,8 +9,8 @@ func.func private @f(!tern.kv_cache<0x1x8xf16>)
 // -----
 
 // kv_cache C2
-// expected-error@+1 {{(C2) expected f16 or f32 elements, but got 'i8'}}
-func.func private @f(!tern.kv_cache<1x1x8xi8>)
+// expected-error@+1 {{(C2) expected f16, f32 or i8 elements, but got 'i16'}}
+func.func private @f(!tern.kv_cache<1x1x8xi16>)
 
 // -----
 

@@ -262,10 +262,22 @@ void KVAppendOp::getEffects(
                        SideEffects::DefaultResource::get());
 }
 
+int64_t AttentionOp::getHeads() {
+  return dim(getQ(), 1) / cast<KVCacheType>(getCache().getType()).getHeadDim();
+}
+
+int64_t AttentionOp::getRowScratch() { return getHeads() * kSlot; }
+
+int64_t AttentionOp::getPartials() {
+  // A maximum, the change of the maximum, a sum, the output and a slot.
+  int64_t headDim = cast<KVCacheType>(getCache().getType()).getHeadDim();
+  return getHeads() * kWindow * (3 + headDim + kSlot);
+}
+
 LogicalResult AttentionOp::verify() {
   auto cache = cast<KVCacheType>(getCache().getType());
   int64_t n = dim(getQ(), 0), cols = dim(getQ(), 1);
-  if (failed(verifyForms(*this, 1, /*scratch=*/1)) ||
+  if (failed(verifyForms(*this, 1, /*scratch=*/2)) ||
       failed(verifyResult(*this, "C1", 0, {n, cols}, f32(*this))))
     return failure();
   int64_t unit = cache.getHeads() * cache.getHeadDim();
@@ -274,8 +286,9 @@ LogicalResult AttentionOp::verify() {
            << unit << ", but got " << cols;
   if (getOuts().empty())
     return success();
-  return verifyResult(*this, "C1", 1, {n, cols / cache.getHeadDim() * 64},
-                      f32(*this));
+  if (failed(verifyResult(*this, "C1", 1, {n, getRowScratch()}, f32(*this))))
+    return failure();
+  return verifyResult(*this, "C1", 2, {getPartials()}, f32(*this));
 }
 
 LogicalResult GateOp::verify() {

@@ -91,14 +91,19 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "(C1) expected dimensions from 1 to " << most
                        << ", but got " << layers << 'x' << heads << 'x'
                        << headDim;
-  if (!element.isF16() && !element.isF32())
-    return emitError() << "(C2) expected f16 or f32 elements, but got "
+  if (!element.isF16() && !element.isF32() && !element.isInteger(8))
+    return emitError() << "(C2) expected f16, f32 or i8 elements, but got "
                        << element;
   return success();
 }
 
+int64_t KVCacheType::getHeadBlockElements() const {
+  int64_t scales = getElement().isInteger(8) ? 64 * sizeof(float) : 0;
+  return getHeadDim() * 64 + scales;
+}
+
 int64_t KVCacheType::getLayerBlockElements() const {
-  return 2 * getHeads() * getHeadDim() * 64;
+  return 2 * getHeads() * getHeadBlockElements();
 }
 
 int64_t KVCacheType::getBlockBytes() const {

@@ -103,17 +103,18 @@ struct ComputeModel
     }
     size_t results = outs.size();
     if (auto attention = dyn_cast<AttentionOp>(op)) {
-      auto cache = cast<KVCacheType>(attention.getCache().getType());
       MemRefType out = cast<MemRefType>(outs[0].getType());
-      MemRefType scratch = MemRefType::get(
-          {out.getDimSize(0), out.getDimSize(1) / cache.getHeadDim() * 64},
-          out.getElementType());
-      FailureOr<Value> buffer =
-          allocate(rewriter, op->getLoc(), scratch,
-                   resultRows(op, rewriter, operands), options);
-      if (failed(buffer))
-        return failure();
-      outs.push_back(*buffer);
+      Value rows = resultRows(op, rewriter, operands);
+      for (MemRefType scratch :
+           {MemRefType::get({out.getDimSize(0), attention.getRowScratch()},
+                            out.getElementType()),
+            MemRefType::get({attention.getPartials()}, out.getElementType())}) {
+        FailureOr<Value> buffer =
+            allocate(rewriter, op->getLoc(), scratch, rows, options);
+        if (failed(buffer))
+          return failure();
+        outs.push_back(*buffer);
+      }
     }
     if (auto matmul = dyn_cast<MatmulOp>(op); matmul && matmul.hasTables()) {
       MemRefType tables =

@@ -446,6 +446,9 @@ def Tern_KVAppendOp : Tern_Op<"kv_append", [
     positions[r], the keys k[r] and values v[r]. In the buffer form there is no
     result: the cache is changed.
 
+    An i8 cache holds, for each head, `round(x * (127 / a))` and the scale
+    `a / 127` with `a = max(absmax(x), 1e-5)`.
+
     Constraints:
     * (C1) k and v are [n, heads * head_dim] of the cache; there are n positions
       and sequences.
@@ -487,13 +490,17 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
     ```
 
     in f32. Positions are reduced in blocks of 64 whose partial results are
-    merged in ascending order, so that a row's bits depend on nothing else. In
-    the buffer form a second memref after `into` is scratch: 64 f32 for each row
-    and head.
+    merged in ascending order, so that a row's bits depend on nothing else. An
+    i8 cache's scale multiplies the score of a key and the weight of a value.
+
+    In the buffer form two memrefs after `into` are scratch: 80 f32 for each row
+    and head, and, for each head and 64 blocks, head_dim + 83 f32: the partial
+    results of one row, which the threads compute together if rows are few.
 
     Constraints:
     * (C1) q and the result are [n, heads * head_dim], heads a multiple of the
-      cache's; the scratch is [n, heads * 64] f32.
+      cache's; the scratch is [n, heads * 80] f32 and [heads * 64 * (head_dim +
+      83)] f32.
 
     Example:
 
@@ -512,6 +519,17 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
   let assemblyFormat = [{
     $q `,` $cache `[` $layer `]` `at` $positions `of` $sequences
     (`into` $outs^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// Blocks whose partial results the scratch has room for.
+    static constexpr int64_t kWindow = 64;
+    /// f32 of a slot of the scratch: what a block is reduced with, by head.
+    static constexpr int64_t kSlot = 80;
+    /// Query heads.
+    int64_t getHeads();
+    /// Columns of the scratch per row, and the size of the other.
+    int64_t getRowScratch();
+    int64_t getPartials();
   }];
 }
 

@@ -36,13 +36,16 @@ def Tern_KVCacheType : Tern_Type<"KVCache", "kv_cache"> {
   let summary = "keys and values of all layers and sequences";
   let description = [{
     The cache of attention: for each layer and each key/value head, keys and
-    values of `head_dim` numbers per position, stored as `element` (f32 or
-    f16). Blocks of 64 positions come from a pool; a block table, part of the
-    value, says which block holds which positions of which sequence.
+    values of `head_dim` numbers per position, stored as `element`. Blocks of 64
+    positions come from a pool; a block table, part of the value, says which
+    block holds which positions of which sequence.
+
+    With i8, the numbers of one position and head share an f32 scale, which
+    lies in the same block: absmax / 127 of what was appended.
 
     Constraints:
     * (C1) `layers`, `heads` and `head_dim` are from 1 to 65536.
-    * (C2) `element` is f16 or f32.
+    * (C2) `element` is f16, f32 or i8.
 
     Example:
 
@@ -57,8 +60,10 @@ def Tern_KVCacheType : Tern_Type<"KVCache", "kv_cache"> {
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// Elements that one block of 64 positions of one layer holds: keys of all
-    /// heads, then values of all heads.
+    /// Elements that one block of 64 positions holds of the keys, or values,
+    /// of one head of one layer: with i8, and 64 scales in 256 of them.
+    int64_t getHeadBlockElements() const;
+    /// The same of one layer: keys of all heads, then values of all heads.
     int64_t getLayerBlockElements() const;
     /// Bytes of one block over all layers.
     int64_t getBlockBytes() const;
