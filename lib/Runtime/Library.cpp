@@ -7,6 +7,7 @@
 
 #include "Library.h"
 #include "Error.h"
+#include "ternac/Runtime/Facts.h"
 #include "ternac/Runtime/HostFeatures.h"
 
 #include <algorithm>
@@ -119,16 +120,44 @@ static bool mapWeights(const std::string &path, TernacLibrary &library) {
   return true;
 }
 
-/// Asks that what is not in the file cache yet be read into huge pages, which
-/// takes a third of the time and lets them be mapped as such.
+std::pair<const char *, uint64_t> TernacLibrary::weightsReadWhole() const {
+  auto start = static_cast<const char *>(ternac_weights_of(this));
+  const char *facts = model->facts ? model->facts : "";
+  double all = static_cast<double>(model->weights_bytes);
+  double begin = findNumber(facts, {"weights_read_whole", "begin"}).value_or(0);
+  double end = findNumber(facts, {"weights_read_whole", "end"}).value_or(all);
+  if (!start || begin < 0 || begin > end || end > all)
+    return {start, model->weights_bytes};
+  return {start + static_cast<uint64_t>(begin),
+          static_cast<uint64_t>(end - begin)};
+}
+
+#ifdef MADV_HUGEPAGE
+/// Advises the system on the whole pages of [begin, end).
+static void advise(const char *begin, const char *end, int advice) {
+  uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page;
+  uintptr_t last = reinterpret_cast<uintptr_t>(end) / page;
+  if (first < last)
+    madvise(reinterpret_cast<void *>(first * page), (last - first) * page,
+            advice);
+}
+#endif
+
+/// Asks that what every token reads be read into huge pages if it is not in the
+/// file cache yet, which takes a third of the time and lets them be mapped as
+/// such, and that rows of tables not make 2 MiB resident each.
 static void adviseHugePages(const TernacLibrary &library) {
 #ifdef MADV_HUGEPAGE
-  auto address = reinterpret_cast<uintptr_t>(ternac_weights_of(&library));
-  uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  uintptr_t begin = (address + page - 1) / page * page;
-  uintptr_t end = (address + library.model->weights_bytes) / page * page;
-  if (address && begin < end)
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+  auto [whole, bytes] = library.weightsReadWhole();
+  if (!whole)
+    return;
+  auto start = static_cast<const char *>(ternac_weights_of(&library));
+  advise(start, whole, MADV_NOHUGEPAGE);
+  advise(whole, whole + bytes, MADV_HUGEPAGE);
+  advise(whole + bytes, start + library.model->weights_bytes, MADV_NOHUGEPAGE);
+#else
+  (void)library;
 #endif
 }
 

@@ -17,12 +17,17 @@
 #include "ternac/Runtime/Session.h"
 
 #include <mutex>
+#include <utility>
 
 struct TernacLibrary {
   TernacLibrary() = default;
   ~TernacLibrary();
   TernacLibrary(const TernacLibrary &) = delete;
   TernacLibrary &operator=(const TernacLibrary &) = delete;
+
+  /// The part of the weights that every token reads whole. Of the rest, tables,
+  /// it reads rows. Null if there are no weights.
+  std::pair<const char *, uint64_t> weightsReadWhole() const;
 
   void *handle = nullptr; ///< of dlopen
   const TernacModel *model = nullptr;

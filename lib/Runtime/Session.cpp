@@ -15,7 +15,6 @@
 #include "Error.h"
 #include "HugePages.h"
 #include "Library.h"
-#include "ternac/Runtime/Facts.h"
 #include "ternac/Runtime/HostFeatures.h"
 #include "ternac/Runtime/MappedMemory.h"
 #include "ternac/Runtime/ThreadPool.h"
@@ -129,18 +128,8 @@ static bool useHugePages(TernacLibrary &library, ThreadPool &pool) {
   std::lock_guard lock(library.mutex);
   if (library.usesHugePages)
     return true;
-  // What every token reads whole; of the rest, tables, only rows are read.
-  const TernacModel &model = *library.model;
-  const char *facts = model.facts ? model.facts : "";
-  uint64_t begin = 0, end = model.weights_bytes;
-  auto first = findNumber(facts, {"weights_read_whole", "begin"});
-  auto last = findNumber(facts, {"weights_read_whole", "end"});
-  if (first && last && 0 <= *first && *first <= *last && *last <= double(end)) {
-    begin = static_cast<uint64_t>(*first);
-    end = static_cast<uint64_t>(*last);
-  }
-  const char *weights = static_cast<const char *>(ternac_weights_of(&library));
-  if (weights && !moveToHugePages(weights + begin, end - begin, pool))
+  auto [weights, bytes] = library.weightsReadWhole();
+  if (weights && !moveToHugePages(weights, bytes, pool))
     return false;
   library.usesHugePages = true;
   return true;
