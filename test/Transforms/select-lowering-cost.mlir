@@ -1,4 +1,4 @@
-// RUN: ternac-opt %s --tern-select-lowering='strategies=dot,lut,add_sub' --verify-diagnostics --split-input-file
+// RUN: ternac-opt %s --tern-select-lowering='strategies=dot,lut' --verify-diagnostics --split-input-file
 
 // What the estimates choose, and the numbers that decide. Bytes are those of
 // the padded layout, so that small matrices choose otherwise than large ones.

@@ -57,7 +57,7 @@ module attributes {tern.target = #tern.target<name = "cpu">} {
 // Tables want tiles one byte wide: of two bits where registers are looked up 16
 // bytes at a time, of base 3 elsewhere.
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"]>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 256>} {
   // CHECK-LABEL: func.func @shuffle
   // LUT: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>
   // LUT2: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>
@@ -73,9 +73,9 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_permute", "byte_shuffle"]>} {
   // CHECK-LABEL: func.func @permute
   // LUT: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>
-  func.func @permute(%q: tensor<?x40xi8>, %sum: tensor<?xi32>, %w: tensor<32x40x!tern.trit>) -> tensor<?x32xi32> {
-    %0 = tern.matmul %q, %sum, %w : (tensor<?x40xi8>, tensor<?xi32>, tensor<32x40x!tern.trit>) -> tensor<?x32xi32>
-    return %0 : tensor<?x32xi32>
+  func.func @permute(%q: tensor<?x640xi8>, %sum: tensor<?xi32>, %w: tensor<640x640x!tern.trit>) -> tensor<?x640xi32> {
+    %0 = tern.matmul %q, %sum, %w : (tensor<?x640xi8>, tensor<?xi32>, tensor<640x640x!tern.trit>) -> tensor<?x640xi32>
+    return %0 : tensor<?x640xi32>
   }
 }
 

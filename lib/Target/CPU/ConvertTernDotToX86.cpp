@@ -39,6 +39,7 @@ public:
     // As many as have their accumulators in registers.
     switch (instruction) {
     case cpu::DotInstruction::Vnni512:
+    case cpu::DotInstruction::Maddubs512:
       return 4;
     case cpu::DotInstruction::Vnni256:
     case cpu::DotInstruction::Maddubs256:
@@ -124,7 +125,8 @@ private:
   /// 127, are added in an i16 lane, where kPairsThatFit of them have room.
   /// Digits d and d + kPairSums have one accumulator.
   bool addsPairs() const {
-    return instruction == cpu::DotInstruction::Maddubs256 ||
+    return instruction == cpu::DotInstruction::Maddubs512 ||
+           instruction == cpu::DotInstruction::Maddubs256 ||
            instruction == cpu::DotInstruction::Maddubs128;
   }
   static constexpr int64_t kPairSums = 2;
@@ -210,6 +212,7 @@ private:
   int64_t parts() const {
     switch (instruction) {
     case cpu::DotInstruction::Vnni512:
+    case cpu::DotInstruction::Maddubs512:
       return 1;
     case cpu::DotInstruction::Maddubs128:
     case cpu::DotInstruction::Madd128:
@@ -228,6 +231,9 @@ private:
     case cpu::DotInstruction::Vnni256:
       return inParts(v, "llvm.x86.avx512.vpdpbusd.256",
                      cast<VectorType>(sum.getType()), {sum, codes, bytes});
+    case cpu::DotInstruction::Maddubs512:
+      return v.add(sum, inParts(v, "llvm.x86.avx512.pmaddubs.w.512", pairs(v),
+                                {codes, bytes}));
     case cpu::DotInstruction::Maddubs256:
       return v.add(sum, inParts(v, "llvm.x86.avx2.pmadd.ub.sw", pairs(v),
                                 {codes, bytes}));
@@ -269,8 +275,9 @@ private:
   Value addNeighbours(VectorBuilder &v, Value sums) const {
     Value ones = arith::ConstantOp::create(
         v.b, DenseElementsAttr::get(pairs(v), APInt(16, 1)));
-    StringRef name =
-        parts() == 4 ? "llvm.x86.sse2.pmadd.wd" : "llvm.x86.avx2.pmadd.wd";
+    StringRef name = parts() == 1   ? "llvm.x86.avx512.pmaddw.d.512"
+                     : parts() == 2 ? "llvm.x86.avx2.pmadd.wd"
+                                    : "llvm.x86.sse2.pmadd.wd";
     return inParts(v, name, VectorType::get({kBlockLanes}, v.b.getI32Type()),
                    {sums, ones});
   }

@@ -15,9 +15,10 @@ def ConvertTernDotToX86Pass
   let summary = "Lowers ternary matmuls of strategy dot to x86 instructions";
   let description = [{
     Codes 0, 1, 2 are unsigned bytes, activations signed ones: `vpdpbusd` with
-    AVX-512 VNNI or AVX-VNNI, `vpmaddubsw` with AVX2 or SSSE3, whose i16 sums
-    are widened by `vpmaddwd` before they could saturate, and `pmaddwd` on bytes
-    widened to i16 elsewhere. The instructions are called as intrinsics; the loops are the generic ones.
+    AVX-512 VNNI or AVX-VNNI, `vpmaddubsw` with AVX-512BW, AVX2 or SSSE3, whose
+    i16 sums are widened by `vpmaddwd` before they could saturate, and `pmaddwd`
+    on bytes widened to i16 elsewhere. The instructions are called as intrinsics;
+    the loops are the generic ones.
 
     Example:
 

@@ -23,6 +23,7 @@ static constexpr struct {
 } dotCapabilities[] = {
     {"x86_vnni_512", DotInstruction::Vnni512},
     {"x86_vnni_256", DotInstruction::Vnni256},
+    {"x86_maddubs_512", DotInstruction::Maddubs512},
     {"x86_maddubs_256", DotInstruction::Maddubs256},
     {"x86_maddubs_128", DotInstruction::Maddubs128},
     {"x86_madd_128", DotInstruction::Madd128},
@@ -155,6 +156,8 @@ std::vector<std::string> X86Machine::capabilities() const {
     best = DotInstruction::Vnni512;
   else if (has("avxvnni") || (has("avx512vnni") && has("avx512vl")))
     best = DotInstruction::Vnni256;
+  else if (vectorBits() == 512)
+    best = DotInstruction::Maddubs512;
   else if (has("avx2"))
     best = DotInstruction::Maddubs256;
   else if (has("ssse3"))

@@ -21,6 +21,7 @@ namespace ternac::cpu {
 enum class DotInstruction {
   Vnni512,
   Vnni256,
+  Maddubs512,
   Maddubs256,
   Maddubs128,
   Madd128,

@@ -20,7 +20,8 @@ static packing::Layout anyColumns(int64_t) {
 }
 
 // Operations are counted in the loops as they are lowered, one for each byte of
-// a register, and divided by the weights of a byte.
+// a register, and divided by the weights of a byte. benchmarks/kernels.py has
+// the speeds that they are held against.
 static constexpr KernelForm forms[] = {
     // For each two-bit digit: a mask, a product.
     {Strategy::Dot, "tile2", "int8_dot", anyColumns<packing::tileTwoBit>, 1, 1,
@@ -32,12 +33,13 @@ static constexpr KernelForm forms[] = {
     // As tile2, with shifts, and a sum across the register for each row.
     {Strategy::Dot, "row2", "int8_dot", anyColumns<packing::rowTwoBit>, 2.2, 1,
      0},
-    // Two look-ups, mirroring, two sums: twelve for five digits, and tables.
+    // Two look-ups, mirroring, two sums, and the loads of tables: 19 for five
+    // digits.
     {Strategy::Lut, "base3", "byte_permute", anyColumns<packing::columnBase3>,
-     3.2, 0, 0},
-    // For each nibble: a mask or shift, two look-ups, two sums.
+     3.8, 0, 0},
+    // For each nibble: a mask or shift, two look-ups, two or three sums.
     {Strategy::Lut, "tile2", "byte_shuffle", anyColumns<packing::columnTwoBit>,
-     4, 0, 0},
+     3, 0, 0},
     // Two loads and a sum for five digits, or for four.
     {Strategy::Lut, "base3", "", anyColumns<packing::columnBase3>, 0, 0, 0.6},
     {Strategy::Lut, "tile2", "", anyColumns<packing::columnTwoBit>, 0, 0, 0.75},
@@ -45,7 +47,8 @@ static constexpr KernelForm forms[] = {
     // their count and its sum; without counting, adders of bits.
     {Strategy::AddSub, "planes", "vector_popcount",
      anyColumns<packing::tilePlanes>, 3.3, 0, 0},
-    {Strategy::AddSub, "planes", "", anyColumns<packing::tilePlanes>, 10, 0, 0},
+    {Strategy::AddSub, "planes", "", anyColumns<packing::tilePlanes>, 5.5, 0,
+     0},
     // For each digit: two masks and compares, two halves widened, added and
     // subtracted; without predicates also selected.
     {Strategy::AddSub, "tile2", "mask_registers",
