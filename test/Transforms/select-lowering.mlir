@@ -70,7 +70,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 
 // -----
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_permute", "byte_shuffle"]>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_permute", "byte_shuffle"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @permute
   // LUT: config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>
   func.func @permute(%q: tensor<?x640xi8>, %sum: tensor<?xi32>, %w: tensor<640x640x!tern.trit>) -> tensor<?x640xi32> {
