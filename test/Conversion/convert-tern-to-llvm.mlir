@@ -30,3 +30,35 @@ func.func @range(%env: !tern.environment, %n: index) -> (index, index) {
   %begin, %end = tern.thread_range %env, %n step 16
   return %begin, %end : index, index
 }
+
+// The counter, less what it was when the range began, is the number of the
+// piece. Whoever gets none moves its own begin of the next range past the
+// tickets of all pieces and of all threads.
+
+// CHECK-LABEL: func.func @claim
+// CHECK-SAME: %[[ENV:.*]]: !llvm.ptr, %[[N:.*]]: index
+func.func @claim(%env: !tern.environment, %n: index) -> (index, index) {
+  // CHECK-DAG: %[[COUNT:.*]] = builtin.unrealized_conversion_cast %[[N]] : index to i64
+  // CHECK-DAG: %[[STEP:.*]] = llvm.mlir.constant(64 : i64) : i64
+  // CHECK: llvm.getelementptr %[[ENV]][0, 4]
+  // CHECK: %[[COUNTER:.*]] = llvm.load
+  // CHECK: llvm.getelementptr %[[ENV]][0, 5]
+  // CHECK: %[[CLAIMED:.*]] = llvm.load
+  // CHECK: llvm.getelementptr %[[ENV]][0, 1]
+  // CHECK: %[[THREADS:.*]] = llvm.load
+  // CHECK: %[[TICKET:.*]] = llvm.atomicrmw add %[[COUNTER]], %{{.*}} monotonic
+  // CHECK: %[[PIECE:.*]] = llvm.sub %[[TICKET]], %[[CLAIMED]]
+  // CHECK: %[[FIRST:.*]] = llvm.mul %[[PIECE]], %[[STEP]]
+  // CHECK: %[[BEGIN:.*]] = llvm.intr.umin(%[[FIRST]], %[[COUNT]])
+  // CHECK: %[[NEXT:.*]] = llvm.add %[[BEGIN]], %[[STEP]]
+  // CHECK: llvm.intr.umin(%[[NEXT]], %[[COUNT]])
+  // CHECK: %[[PIECES:.*]] = llvm.udiv
+  // CHECK: %[[OVER:.*]] = llvm.icmp "uge" %[[PIECE]], %[[PIECES]]
+  // CHECK: %[[ALL:.*]] = llvm.add %[[PIECES]], %[[THREADS]]
+  // CHECK: %[[PAST:.*]] = llvm.add %[[CLAIMED]], %[[ALL]]
+  // CHECK: %[[NEW:.*]] = llvm.select %[[OVER]], %[[PAST]], %[[CLAIMED]]
+  // CHECK: llvm.store %[[NEW]]
+  // CHECK-NOT: tern.
+  %begin, %end = tern.claim %env, %n step 64
+  return %begin, %end : index, index
+}

@@ -171,3 +171,42 @@ func.func @lut_two_bit(%q: memref<?x24xi8>, %sum: memref<?xi32>, %w: memref<320x
 // CHECK-COUNT-9: vector.store %{{.*}}, %{{.*}} : memref<?xi16>, vector<16xi16>
 // CHECK-NOT: vector.store
 // CHECK: return
+
+// -----
+
+// Of 1024 rows three quarters are shared out evenly, and the others in pieces of
+// at least 32 KiB of weights: 1024 bytes a tile of 16 rows, so 512 rows, of which
+// no whole number fits a quarter.
+
+// CHECK-LABEL: func.func @too_small_for_pieces
+// CHECK-NOT: tern.claim
+// CHECK: call @tern_matmul_add_sub_tile2_1024x256(
+// CHECK-NOT: tern.claim
+// CHECK: tern.barrier
+func.func @too_small_for_pieces(%q: memref<?x256xi8>, %sum: memref<?xi32>, %w: memref<65536xi8>, %y: memref<?x1024xi32>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y {cols = 256 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x256xi8>, memref<?xi32>, memref<65536xi8>, memref<?x1024xi32>) -> ()
+  return
+}
+
+// -----
+
+// 4096 bytes a tile: pieces of 8 tiles.
+
+// CHECK-LABEL: func.func @pieces
+// CHECK-DAG: %[[REST:.*]] = arith.constant 256 : index
+// CHECK-DAG: %[[SHARED:.*]] = arith.constant 768 : index
+// CHECK: %[[BEGIN:.*]], %[[END:.*]] = tern.thread_range %{{.*}}, %[[SHARED]] step 16
+// CHECK: scf.while (%[[B:.*]] = %[[BEGIN]], %[[E:.*]] = %[[END]])
+// CHECK-NEXT: call @tern_matmul_add_sub_tile2_1024x1024({{.*}}, %[[B]], %[[E]])
+// CHECK-NEXT: %[[FROM:.*]], %[[TO:.*]] = tern.claim %{{.*}}, %[[REST]] step 128
+// CHECK-NEXT: %[[MORE:.*]] = arith.cmpi ult, %[[FROM]], %[[TO]]
+// CHECK-DAG: arith.addi %[[FROM]], %[[SHARED]]
+// CHECK-DAG: arith.addi %[[TO]], %[[SHARED]]
+// CHECK: scf.condition(%[[MORE]])
+// CHECK: tern.barrier
+func.func @pieces(%q: memref<?x1024xi8>, %sum: memref<?xi32>, %w: memref<262144xi8>, %y: memref<?x1024xi32>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y {cols = 1024 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+    : (memref<?x1024xi8>, memref<?xi32>, memref<262144xi8>, memref<?x1024xi32>) -> ()
+  return
+}

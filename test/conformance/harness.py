@@ -153,8 +153,10 @@ class Library:
         function = getattr(self.library, name)
         function.restype = None
 
+        counter = ctypes.c_int64(0)
+
         def run(thread):
-            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p))
+            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0)
             function(*fixed, ctypes.byref(frame))
 
         others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]

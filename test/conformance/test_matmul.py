@@ -12,10 +12,12 @@ from harness import Build, Cases, Exact
 from targets import TARGETS
 
 # Rows M of the matrix around a tile of rows, and columns K around everything that layouts pad to and sums are flushed at. Far
-# apart lie the widths where sums of 16 bits over single rows are flushed, and where two-bit digits no longer stay in place.
+# apart lie the widths where sums of 16 bits over single rows are flushed, and where two-bit digits no longer stay in place. One
+# matrix is large enough for threads to share it out in pieces.
 SHAPES = [(m, k) for k in (5, 321) for m in (1, 2, 15, 16, 17, 32, 40)]
 SHAPES += [(17, k) for k in (1, 4, 16, 50, 64, 100, 255, 256, 257, 320, 513, 1280)]
 SHAPES += [(3, k) for k in (1, 50, 255, 257, 1280)]
+SHAPES += [(600, 1280)]
 SHAPES += [(19, 2560), (19, 2561), (19, 6912), (2, 16500), (2, 2**19 - 1), (2, 2**19 + 1)]
 ROWS = (0, 1, 2, 3, 4, 5, 7, 9)
 

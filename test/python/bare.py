@@ -67,4 +67,11 @@ def memref(array):
 
 
 class Frame(ctypes.Structure):
-    _fields_ = [("thread", ctypes.c_int64), ("threads", ctypes.c_int64), ("context", ctypes.c_void_p), ("barrier", ctypes.c_void_p)]
+    _fields_ = [
+        ("thread", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
+        ("context", ctypes.c_void_p),
+        ("barrier", ctypes.c_void_p),
+        ("counter", ctypes.POINTER(ctypes.c_int64)),  # shared by the threads of a call, 0 at its begin
+        ("claimed", ctypes.c_int64),
+    ]

@@ -63,6 +63,16 @@ public:
                                           CarriedBody body);
   /// This thread's rows of [0, count).
   void forThreadRows(mlir::Value count, Body body);
+  /// Shares [0, count) out between the threads: to each an equal part, in
+  /// multiples of `step`, and what is left, a 1/kShareLeft of all, in pieces to
+  /// whoever comes first, so that all finish together however fast they are.
+  /// `piece` is a multiple of `step`. A barrier must follow.
+  void
+  forShares(int64_t count, int64_t step, int64_t piece,
+            llvm::function_ref<void(mlir::Value begin, mlir::Value end)> body);
+  static constexpr int64_t kShareLeft = 4;
+  /// Weights of a piece at least: a few microseconds of work.
+  static constexpr int64_t kPieceBytes = 32 * 1024;
   /// All columns [begin, begin + count), `width` at a time: `lanes`, and once
   /// the rest. `carried` vectors have `lanes` lanes; `body` gets the column and
   /// the width.

@@ -24,14 +24,19 @@ using namespace ternac::tern;
 
 namespace {
 
-/// The value of a field of the thread's frame.
+/// The place of a field of the thread's frame.
+Value fieldPlace(OpBuilder &builder, Location loc, Value frame,
+                 ThreadFrame::Field field) {
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  return LLVM::GEPOp::create(builder, loc, pointer,
+                             ThreadFrame::type(builder.getContext()), frame,
+                             ArrayRef<LLVM::GEPArg>{0, int32_t(field)});
+}
+
 Value loadField(OpBuilder &builder, Location loc, Value frame,
                 ThreadFrame::Field field, Type type) {
-  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  Value place = LLVM::GEPOp::create(
-      builder, loc, pointer, ThreadFrame::type(builder.getContext()), frame,
-      ArrayRef<LLVM::GEPArg>{0, int32_t(field)});
-  return LLVM::LoadOp::create(builder, loc, type, place);
+  return LLVM::LoadOp::create(builder, loc, type,
+                              fieldPlace(builder, loc, frame, field));
 }
 
 struct LowerBarrier : ConvertOpToLLVMPattern<BarrierOp> {
@@ -90,6 +95,53 @@ struct LowerThreadRange : ConvertOpToLLVMPattern<ThreadRangeOp> {
   }
 };
 
+/// Every thread asks for a range of g pieces until it gets nothing, so the
+/// counter grows by g and by the number of threads, and each of them knows
+/// where the next range begins.
+struct LowerClaim : ConvertOpToLLVMPattern<ClaimOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(ClaimOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type i64 = rewriter.getI64Type();
+    Type pointer = LLVM::LLVMPointerType::get(getContext());
+    Value frame = adaptor.getEnvironment(), count = adaptor.getCount();
+    auto constant = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(rewriter, loc, i64,
+                                      rewriter.getI64IntegerAttr(value));
+    };
+    auto add = [&](Value a, Value c) -> Value {
+      return LLVM::AddOp::create(rewriter, loc, a, c);
+    };
+    Value step = constant(op.getStep());
+    Value counter =
+        loadField(rewriter, loc, frame, ThreadFrame::Counter, pointer);
+    Value claimed = loadField(rewriter, loc, frame, ThreadFrame::Claimed, i64);
+    Value threads = loadField(rewriter, loc, frame, ThreadFrame::Threads, i64);
+    // Barriers order the memory that ranges stand for.
+    Value ticket = LLVM::AtomicRMWOp::create(
+        rewriter, loc, LLVM::AtomicBinOp::add, counter, constant(1),
+        LLVM::AtomicOrdering::monotonic);
+    Value piece = LLVM::SubOp::create(rewriter, loc, ticket, claimed);
+    Value first = LLVM::MulOp::create(rewriter, loc, piece, step);
+    Value begin = LLVM::UMinOp::create(rewriter, loc, first, count);
+    Value end = LLVM::UMinOp::create(rewriter, loc, add(begin, step), count);
+    Value pieces = LLVM::UDivOp::create(
+        rewriter, loc, add(count, constant(op.getStep() - 1)), step);
+    Value isOver = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::uge,
+                                        piece, pieces);
+    Value next = LLVM::SelectOp::create(
+        rewriter, loc, isOver, add(claimed, add(pieces, threads)), claimed);
+    LLVM::StoreOp::create(
+        rewriter, loc, next,
+        fieldPlace(rewriter, loc, frame, ThreadFrame::Claimed));
+    rewriter.replaceOp(op, {begin, end});
+    return success();
+  }
+};
+
 struct ConvertTernToLLVM
     : ternac::impl::ConvertTernToLLVMPassBase<ConvertTernToLLVM> {
   void runOnOperation() override {
@@ -98,14 +150,14 @@ struct ConvertTernToLLVM
       return LLVM::LLVMPointerType::get(type.getContext());
     });
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerBarrier, LowerThreadRange>(converter);
+    patterns.add<LowerBarrier, LowerThreadRange, LowerClaim>(converter);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     // Only the environment's type changes here; the rest of the signature is
     // the business of the conversion of functions.
     ConversionTarget target(getContext());
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    target.addIllegalOp<BarrierOp, ThreadRangeOp>();
+    target.addIllegalOp<BarrierOp, ThreadRangeOp, ClaimOp>();
     if (failed(applyPartialConversion(getOperation(), target,
                                       std::move(patterns))))
       return signalPassFailure();

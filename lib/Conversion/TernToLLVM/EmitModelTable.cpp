@@ -115,6 +115,12 @@ private:
                                 /*isVolatile=*/true);
   }
 
+  /// What the threads of a call share: { environment, call, counter }.
+  Type callType() {
+    return LLVM::LLVMStructType::getLiteral(b.getContext(),
+                                            {pointer(), pointer(), i64()});
+  }
+
   void writeNoBarrier() {
     function(kNoBarrier, LLVM::LLVMVoidType::get(b.getContext()),
              {pointer(), i32()});
@@ -129,7 +135,8 @@ private:
     llvm::append_range(arguments, strides);
   }
 
-  /// What each thread runs: argument is a pointer to { environment, call }.
+  /// What each thread runs: argument is a pointer to { environment, call,
+  /// counter }.
   void writeBody() {
     auto body = function(kBody, LLVM::LLVMVoidType::get(b.getContext()),
                          {pointer(), i32(), i32()});
@@ -149,6 +156,10 @@ private:
         LLVM::ZExtOp::create(b, i64(), body.getArgument(2)));
     set(ThreadFrame::Context, LLVM::ZeroOp::create(b, pointer()));
     set(ThreadFrame::Barrier, address(kNoBarrier));
+    set(ThreadFrame::Counter,
+        LLVM::GEPOp::create(b, pointer(), callType(), body.getArgument(0),
+                            ArrayRef<LLVM::GEPArg>{0, 2}));
+    set(ThreadFrame::Claimed, i64(0));
 
     Block *entry = b.getInsertionBlock();
     Block *withEnvironment = b.createBlock(&body.getBody());
@@ -234,14 +245,13 @@ private:
     failUnless(compare(LLVM::ICmpPredicate::ule, logitRows, rows),
                TERNAC_ERROR_LIMIT);
 
-    // { environment, call }
-    auto pair = LLVM::LLVMStructType::getLiteral(b.getContext(),
-                                                 {pointer(), pointer()});
-    Value argument = LLVM::AllocaOp::create(b, pointer(), pair, i64(1));
-    LLVM::StoreOp::create(b, environment, argument);
-    Value second = LLVM::GEPOp::create(b, pointer(), pair, argument,
-                                       ArrayRef<LLVM::GEPArg>{0, 1});
-    LLVM::StoreOp::create(b, call, second);
+    Value argument = LLVM::AllocaOp::create(b, pointer(), callType(), i64(1));
+    SmallVector<Value> shared = {environment, call, i64(0)};
+    for (auto [i, value] : llvm::enumerate(shared)) {
+      Value place = LLVM::GEPOp::create(b, pointer(), callType(), argument,
+                                        ArrayRef<LLVM::GEPArg>{0, int32_t(i)});
+      LLVM::StoreOp::create(b, value, place);
+    }
 
     Block *check = b.getInsertionBlock();
     Block *alone = b.createBlock(&region);

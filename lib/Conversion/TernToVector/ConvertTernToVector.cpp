@@ -113,7 +113,7 @@ private:
     SmallVector<Operation *> ops;
     func.walk([&](Operation *op) {
       bool isTern = isa_and_present<TernDialect>(op->getDialect()) &&
-                    !isa<BarrierOp, ThreadRangeOp>(op);
+                    !isa<BarrierOp, ThreadRangeOp, ClaimOp>(op);
       if (isTern || isa<memref::CopyOp>(op))
         ops.push_back(op);
     });

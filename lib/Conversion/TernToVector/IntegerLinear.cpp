@@ -105,11 +105,12 @@ public:
   void write() {
     // Rows of the weight one after the other are one stream; four at a time,
     // sharing the loads of x, were slower: memory likes streams.
-    auto range =
-        ThreadRangeOp::create(v.b, v.environment, v.index(outputs), /*step=*/1);
-    v.forRange(range.getBegin(), range.getEnd(), 1, [&](Value output) {
-      forRows([&](Value row, int64_t count) {
-        writeOutput(output, successive(row, count));
+    int64_t piece = llvm::divideCeil(v.kPieceBytes, std::max<int64_t>(cols, 1));
+    v.forShares(outputs, /*step=*/1, piece, [&](Value begin, Value end) {
+      v.forRange(begin, end, 1, [&](Value output) {
+        forRows([&](Value row, int64_t count) {
+          writeOutput(output, successive(row, count));
+        });
       });
     });
   }
@@ -205,13 +206,16 @@ public:
   using Writer::Writer;
 
   void write() {
-    auto range = ThreadRangeOp::create(
-        v.b, v.environment, v.index(Int4::tiles(outputs)), /*step=*/1);
-    v.forRange(range.getBegin(), range.getEnd(), 1, [&](Value tile) {
-      forRows([&](Value row, int64_t count) {
-        writeTile(tile, successive(row, count));
-      });
-    });
+    int64_t bytes = std::max<int64_t>(Int4::bytes(Int4::kRows, cols), 1);
+    int64_t piece = llvm::divideCeil(v.kPieceBytes, bytes);
+    v.forShares(Int4::tiles(outputs), /*step=*/1, piece,
+                [&](Value begin, Value end) {
+                  v.forRange(begin, end, 1, [&](Value tile) {
+                    forRows([&](Value row, int64_t count) {
+                      writeTile(tile, successive(row, count));
+                    });
+                  });
+                });
   }
 
 private:

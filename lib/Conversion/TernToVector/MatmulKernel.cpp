@@ -124,25 +124,38 @@ func::FuncOp getKernel(MatmulOp op, std::string name,
   return kernel;
 }
 
+/// Calls `kernel` for this thread's rows, in multiples of `step`: for its
+/// share, then for pieces of `piece` rows, or, with 0, for its share of all.
 void callKernel(MatmulOp op, VectorBuilder &v, func::FuncOp kernel,
-                int64_t step) {
+                int64_t step, int64_t piece) {
   Value out = op.getOuts().front();
   Value n = memref::DimOp::create(v.b, out, 0);
-  auto range = ThreadRangeOp::create(v.b, v.environment,
-                                     v.index(op.getMatrixRows()), step);
   auto asRows = [&](Value matrix) -> Value {
     return memref::CastOp::create(v.b, stridedRows(matrix), matrix);
   };
-  SmallVector<Value> arguments = {
-      flatten(v, op.getQ()), op.getSum(),   op.getWeight(), Value(), n,
-      range.getBegin(),      range.getEnd()};
+  SmallVector<Value> arguments = {flatten(v, op.getQ()),
+                                  op.getSum(),
+                                  op.getWeight(),
+                                  Value(),
+                                  n,
+                                  Value(),
+                                  Value()};
   arguments[KernelArguments::kOut] =
       op.getStep() ? asRows(out) : flatten(v, out);
   if (op.getStep())
     arguments.append({op.getStep(), op.getScale()});
   if (op.getResidual())
     arguments.push_back(asRows(op.getResidual()));
-  func::CallOp::create(v.b, kernel, arguments);
+  auto call = [&](Value begin, Value end) {
+    arguments[KernelArguments::kBegin] = begin;
+    arguments[KernelArguments::kEnd] = end;
+    func::CallOp::create(v.b, kernel, arguments);
+  };
+  if (piece > 0)
+    return v.forShares(op.getMatrixRows(), step, piece, call);
+  auto range = ThreadRangeOp::create(v.b, v.environment,
+                                     v.index(op.getMatrixRows()), step);
+  call(range.getBegin(), range.getEnd());
 }
 
 /// Writes the loops of one kernel.
@@ -498,7 +511,11 @@ LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
         KernelWriter(inner, op, function, shape, strategy).write();
       },
       v);
-  callKernel(op, v, kernel, layout.rows);
+  // What a kernel does before its first row is too much for a piece's.
+  int64_t bytes = std::max<int64_t>(shape.groupBytes(), 1);
+  int64_t piece = layout.rows * llvm::divideCeil(v.kPieceBytes, bytes);
+  callKernel(op, v, kernel, layout.rows,
+             strategy.rewritesActivations() ? 0 : piece);
   return success();
 }
 
@@ -541,6 +558,7 @@ LogicalResult ternac::lowerToReferenceKernel(MatmulOp op, VectorBuilder &v) {
           });
         });
   };
-  callKernel(op, v, getKernel(op, kernelName("reference", shape), body, v), 1);
+  callKernel(op, v, getKernel(op, kernelName("reference", shape), body, v), 1,
+             /*piece=*/0);
   return success();
 }

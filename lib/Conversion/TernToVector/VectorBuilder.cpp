@@ -95,6 +95,31 @@ void VectorBuilder::forThreadRows(Value count, Body body) {
   forRange(range.getBegin(), range.getEnd(), 1, body);
 }
 
+void VectorBuilder::forShares(int64_t count, int64_t step, int64_t piece,
+                              function_ref<void(Value, Value)> body) {
+  int64_t rest = count / kShareLeft / piece * piece;
+  int64_t fixed = (count - rest) / step * step;
+  auto range = tern::ThreadRangeOp::create(b, environment, index(fixed), step);
+  if (fixed == count)
+    return body(range.getBegin(), range.getEnd());
+  Type type = b.getIndexType();
+  auto loop = scf::WhileOp::create(
+      b, TypeRange{type, type}, ValueRange{range.getBegin(), range.getEnd()});
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Location> places(2, b.getLoc());
+  Block *before = b.createBlock(&loop.getBefore(), {}, {type, type}, places);
+  body(before->getArgument(0), before->getArgument(1));
+  auto next =
+      tern::ClaimOp::create(b, environment, index(count - fixed), piece);
+  Value isMore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
+                                       next.getBegin(), next.getEnd());
+  scf::ConditionOp::create(b, isMore,
+                           ValueRange{add(next.getBegin(), index(fixed)),
+                                      add(next.getEnd(), index(fixed))});
+  Block *after = b.createBlock(&loop.getAfter(), {}, {type, type}, places);
+  scf::YieldOp::create(b, after->getArguments());
+}
+
 SmallVector<Value> VectorBuilder::forColumns(
     int64_t count, ValueRange carried,
     function_ref<SmallVector<Value>(Value, int64_t, ValueRange)> body) {

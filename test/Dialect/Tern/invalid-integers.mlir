@@ -270,6 +270,15 @@ func.func @f(%env: !tern.environment, %n: index) {
 
 // -----
 
+// claim C1
+func.func @f(%env: !tern.environment, %n: index) {
+  // expected-error@+1 {{(C1) expected a positive step, but got 0}}
+  %begin, %end = tern.claim %env, %n step 0
+  return
+}
+
+// -----
+
 // matmul C5
 func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<1xf32>) {
   // expected-error@+1 {{(C5) expected step, scale and 'segments' together}}

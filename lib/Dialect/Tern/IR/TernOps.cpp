@@ -342,8 +342,12 @@ LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {
 // Threads
 //===----------------------------------------------------------------------===//
 
-LogicalResult ThreadRangeOp::verify() {
-  if (int64_t(getStep()) <= 0)
-    return emitOpError("(C1) expected a positive step, but got ") << getStep();
+template <typename OpTy> static LogicalResult verifyStep(OpTy op) {
+  if (int64_t(op.getStep()) <= 0)
+    return op.emitOpError("(C1) expected a positive step, but got ")
+           << op.getStep();
   return success();
 }
+
+LogicalResult ThreadRangeOp::verify() { return verifyStep(*this); }
+LogicalResult ClaimOp::verify() { return verifyStep(*this); }

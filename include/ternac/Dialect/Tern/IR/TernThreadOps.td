@@ -62,4 +62,37 @@ def Tern_ThreadRangeOp : Tern_Op<"thread_range", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tern_ClaimOp : Tern_Op<"claim"> {
+  let summary = "a piece of a range for the thread that asks first";
+  let description = [{
+    Hands out [0, count) in pieces of `step`, each to one thread: `begin` and
+    `end` bound this thread's next piece, and are equal when nothing is left. A
+    thread asks until then, and all threads meet at a barrier before the next
+    range is handed out.
+
+    Constraints:
+    * (C1) `step` is positive.
+
+    Example:
+
+    ```mlir
+    func.func @f(%env: !tern.environment, %n: index) -> (index, index) {
+      %begin, %end = tern.claim %env, %n step 16
+      return %begin, %end : index, index
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment, Index:$count,
+                       I64Attr:$step);
+  let results = (outs Index:$begin, Index:$end);
+  let assemblyFormat = "$environment `,` $count `step` $step attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::Value":$environment,
+                                 "::mlir::Value":$count, "int64_t":$step), [{
+    ::mlir::Type index = $_builder.getIndexType();
+    build($_builder, $_state, ::mlir::TypeRange{index, index}, environment,
+          count, uint64_t(step));
+  }]>];
+  let hasVerifier = 1;
+}
+
 #endif // TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD
