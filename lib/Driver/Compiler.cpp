@@ -228,6 +228,14 @@ private:
         options.model, options.syntheticSeed, options.contextLength);
     if (!checkpoint)
       return checkpoint.takeError();
+    // (C4) of tern.quantize.
+    constexpr int64_t maxColumns = 1 << 17;
+    if (options.modelOptions.head != import::ModelOptions::Head::AsStored &&
+        checkpoint->hiddenSize > maxColumns)
+      return makeError(options.model + ": heads of integers have at most " +
+                       Twine(maxColumns) + " columns, but 'hidden_size' is " +
+                       Twine(checkpoint->hiddenSize) +
+                       "; use --head=as-stored");
     weightsRoot = absolute(options.model);
     module = import::buildModule(&context, *checkpoint, options.modelOptions,
                                  targetAttr);

@@ -325,6 +325,14 @@ def test_nonsense_value(model, key, value):
     compile_refused(model, "config.json", "head" if key == "head_dim" else key)
 
 
+@pytest.mark.parametrize("head", ("i8", "i4"))
+def test_hidden_size_beyond_heads_of_integers(model, head):
+    edit_config(model, dict(hidden_size=131136, num_attention_heads=4, num_key_value_heads=2, head_dim=16))
+    (model / "model.safetensors").unlink()
+    options = ["--synthetic-weights=1", f"--head={head}"]
+    compile_refused(model, "at most 131072", "131136", "--head=as-stored", options=options)
+
+
 def test_head_dim_that_is_not_the_tensors(model):
     edit_config(model, {"head_dim": 32})
     compile_refused(model, "head|q_proj", "32|128")

@@ -30,7 +30,7 @@ protected:
   static llvm::Error
   expectDescription(tern::TargetAttr attr,
                     llvm::Expected<tern::TargetAttr> expected);
-  /// Names of the strategies that the target can lower, best first.
+  /// Names of the strategies that the target can lower.
   virtual std::vector<std::string> strategies() const = 0;
   /// Passes from `bufferized` to `vectorized`; cleaning up follows.
   virtual void buildVectorizePipeline(mlir::OpPassManager &pm) const = 0;

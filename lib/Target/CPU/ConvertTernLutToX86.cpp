@@ -108,7 +108,8 @@ public:
     Value even = arith::SubIOp::create(v.b, all, shiftLeft(v, odd, 8));
     even = v.add(even, timesRadix(v, lowByte(v, high)));
     odd = v.add(odd, timesRadix(v, shiftRight(v, high, 8)));
-    for (auto [total, sum] : llvm::zip_equal(totals, ArrayRef{even, odd}))
+    const Value halves[] = {even, odd};
+    for (auto [total, sum] : llvm::zip_equal(totals, halves))
       total = v.add(total, arith::ExtSIOp::create(v.b, total.getType(), sum));
   }
 
@@ -285,7 +286,8 @@ public:
           });
       Value low = arith::AndIOp::create(v.b, sum, splat(v, 16, 16, 127));
       Value high = shiftRight(v, sum, 7);
-      for (auto [i, plane] : llvm::enumerate(ArrayRef{low, high})) {
+      const Value planes[] = {low, high};
+      for (auto [i, plane] : llvm::enumerate(planes)) {
         Value bytes = arith::TruncIOp::create(
             v.b, VectorType::get({16}, v.b.getI8Type()), plane);
         v.store(cast(v, bytes, 16), tables,

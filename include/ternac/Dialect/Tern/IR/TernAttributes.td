@@ -109,7 +109,10 @@ def Tern_PackingAttr : Tern_Attr<"Packing", "packing"> {
   let description = [{
     The layout of a packed ternary matrix; `ternac/Packing/Layout.h` has the
     formula. A tile is `rows` matrix rows by `group` bytes; `blocks` tiles share
-    a superblock whose digits are `group * blocks` columns apart.
+    a superblock whose digits are `group * blocks` columns apart. The code is
+    `two_bit` (4 trits per byte), `base3` (5 trits per byte), `planes` (a tile is
+    two arrays of bits: where the trits are +1, and where they are -1) or
+    `signed8` (one trit per byte).
 
     Constraints:
     * (C1) `rows`, `group` and `blocks` are from 1 to 4096.
