@@ -109,7 +109,7 @@ func.func @planes(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, 
 // CHECK-NEXT: tern.barrier
 // CHECK: %[[LEFT:.*]] = arith.subi %[[N]], %[[FIRST]]
 // CHECK: %[[COUNT:.*]] = arith.minui %[[LEFT]], %[[C4]]
-// CHECK: call @tern_build_tables_base3col_18(%{{.*}}, %{{.*}}, %[[FIRST]], %[[COUNT]], %{{.*}}, %{{.*}})
+// CHECK: call @tern_build_tables_base3col_18(%{{.*}}, %{{.*}}, %[[FIRST]], %[[COUNT]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}})
 // CHECK: tern.barrier
 // CHECK: call @tern_matmul_lut_base3col_40x18(%{{.*}}, %{{.*}}, %{{.*}}, %[[FIRST]], %[[COUNT]], %{{.*}}, %{{.*}})
 // CHECK: tern.barrier

@@ -34,9 +34,6 @@ namespace ternac {
 inline constexpr int64_t kBlockBytes = 64;
 inline constexpr int64_t kBlockLanes = 16;
 
-/// How far ahead of their use weights are fetched.
-inline constexpr int64_t kPrefetchBytes = 4096;
-
 /// How the blocks of a row or tile are multiplied and summed.
 class BlockStrategy {
 public:

@@ -31,6 +31,10 @@ struct VectorOptions {
   bool vectorPopcount = false;
 };
 
+/// How far ahead of their use weights are fetched: far into a larger cache,
+/// which many fetches can be on their way to, then near into the smallest.
+inline constexpr int64_t kFarBytes = 8192, kNearBytes = 1024;
+
 class VectorBuilder {
 public:
   VectorBuilder(mlir::ImplicitLocOpBuilder &builder, mlir::Value environment,

@@ -25,9 +25,6 @@ using packing::Int4;
 
 namespace {
 
-/// How far ahead of their use weights are fetched: far into a larger cache,
-/// which many fetches can be on their way to, then near into the smallest.
-constexpr int64_t kFarBytes = 8192, kNearBytes = 1024;
 constexpr int64_t kLineBytes = 64;
 
 /// What both forms share: the rows of x and where results go.

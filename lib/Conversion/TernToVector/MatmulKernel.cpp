@@ -295,12 +295,15 @@ private:
       Value byte = values.back();
       int64_t bytes = kBlockBytes * packing::planesPerTile(layout.code);
       Value block = v.load(weights, byte, bytes);
-      // Harmless beyond the end: a prefetch does not fault.
-      for (int64_t line = 0; line < bytes; line += kBlockBytes)
-        memref::PrefetchOp::create(v.b, weights,
-                                   v.add(byte, v.index(kPrefetchBytes + line)),
-                                   /*isWrite=*/false, /*localityHint=*/3,
-                                   /*isDataCache=*/true);
+      // Into the second cache long before, into the first one in time. Harmless
+      // beyond the end: a prefetch does not fault.
+      for (auto [ahead, locality] :
+           {std::pair(kFarBytes, 2), std::pair(kNearBytes, 3)})
+        for (int64_t line = 0; line < bytes; line += kBlockBytes)
+          memref::PrefetchOp::create(v.b, weights,
+                                     v.add(byte, v.index(ahead + line)),
+                                     /*isWrite=*/false, locality,
+                                     /*isDataCache=*/true);
       Value at = v.add(qPlace, column);
       strategy.accumulate(
           v, layout, block,

@@ -21,7 +21,10 @@ namespace {
 constexpr int64_t kGroupStep = 4;
 
 /// How far ahead of their use weights are fetched, in all tiles together.
-constexpr int64_t kBytesAhead = 4 * kPrefetchBytes;
+constexpr int64_t kBytesAhead = 2 * kFarBytes;
+
+/// Lines of weights that are fetched while a table is built.
+constexpr int64_t kLinesPerTable = 4;
 
 /// The static facts of one matmul.
 struct Shape {
@@ -35,13 +38,23 @@ struct Shape {
   int64_t rowElements() const { return groups() * tableElements; }
 };
 
+/// Fetches a line of weights into the second cache only: what is on its way to
+/// the first one would stand in the way of the tables. Harmless beyond the end:
+/// a prefetch does not fault.
+void prefetch(VectorBuilder &v, Value weights, Value byte) {
+  memref::PrefetchOp::create(v.b, weights, byte, /*isWrite=*/false,
+                             /*localityHint=*/2, /*isDataCache=*/true);
+}
+
 /// Writes the function that builds tables: (q, tables, first, count, begin,
-/// end), of groups begin..end for rows first.. of q.
+/// end, weights, byte), of groups begin..end for rows first.. of q. Memory has
+/// nothing else to do meanwhile, so it fetches the weights from `byte` on.
 void writeBuilder(VectorBuilder &v, func::FuncOp function, const Shape &shape,
                   const TableForm &form) {
   Value q = function.getArgument(0), tables = function.getArgument(1);
   Value first = function.getArgument(2), count = function.getArgument(3);
   Value begin = function.getArgument(4), end = function.getArgument(5);
+  Value weights = function.getArgument(6), byte = function.getArgument(7);
   int64_t digits = shape.layout.digits();
   // Offsets advance by addition; nothing in the loops multiplies.
   Value column = v.add(v.mul(first, v.index(shape.qStride)),
@@ -54,15 +67,20 @@ void writeBuilder(VectorBuilder &v, func::FuncOp function, const Shape &shape,
       x.push_back(arith::ExtSIOp::create(v.b, v.b.getI16Type(), byte));
     }
     form.build(v, x, tables, places[1]);
-    return SmallVector<Value>{v.add(places[0], v.index(digits)),
-                              v.add(places[1], v.index(shape.tableElements))};
+    for (int64_t line = 0; line < kLinesPerTable; ++line)
+      prefetch(v, weights, v.add(places[2], v.index(line * kBlockBytes)));
+    return SmallVector<Value>{
+        v.add(places[0], v.index(digits)),
+        v.add(places[1], v.index(shape.tableElements)),
+        v.add(places[2], v.index(kLinesPerTable * kBlockBytes))};
   };
-  v.forRange(v.index(0), count, 1, {column, place},
+  v.forRange(v.index(0), count, 1, {column, place, byte},
              [&](Value, ValueRange places) {
-               v.forRange(begin, end, 1, places, oneGroup);
+               SmallVector<Value> last =
+                   v.forRange(begin, end, 1, places, oneGroup);
                return SmallVector<Value>{
                    v.add(places[0], v.index(shape.qStride)),
-                   v.add(places[1], v.index(shape.rowElements()))};
+                   v.add(places[1], v.index(shape.rowElements())), last[2]};
              });
 }
 
@@ -102,7 +120,7 @@ private:
         for (int64_t strip = 0; strip < tileRows; strip += stripRows)
           pass(tiles, v.add(row, v.index(strip)),
                v.add(bytes.front(), v.index(strip)), places[0],
-               v.add(places[1], v.index(strip)), /*prefetch=*/strip == 0);
+               v.add(places[1], v.index(strip)), /*fetches=*/strip == 0);
         return SmallVector<Value>{
             v.add(places[0], v.index(shape.rowElements())),
             v.add(places[1], v.index(shape.rows))};
@@ -115,7 +133,7 @@ private:
 
   /// All groups, for `stripRows` rows of each of `tiles` tiles.
   void pass(int64_t tiles, Value row, Value byte, Value place, Value outPlace,
-            bool prefetch) {
+            bool fetches) {
     // Stretches between two flushes, of equal length but for the last.
     int64_t groups = shape.groups();
     int64_t stretches = llvm::divideCeil(groups, form.groupsPerFlush());
@@ -130,12 +148,12 @@ private:
     if (whole > 1)
       state = v.forRange(v.index(0), v.index(whole), 1, state,
                          [&](Value, ValueRange carried) {
-                           return stretch(tiles, length, carried, prefetch);
+                           return stretch(tiles, length, carried, fetches);
                          });
     else if (whole == 1)
-      state = stretch(tiles, length, state, prefetch);
+      state = stretch(tiles, length, state, fetches);
     if (int64_t rest = groups - whole * length)
-      state = stretch(tiles, rest, state, prefetch);
+      state = stretch(tiles, rest, state, fetches);
 
     for (int64_t tile = 0; tile < tiles; ++tile) {
       auto totals = ArrayRef(state).slice(tile * perTile, perTile);
@@ -151,7 +169,7 @@ private:
   /// The next `groups` groups, then a flush. `state` has the totals of each
   /// tile, the offset of the next byte, and that of the next table.
   SmallVector<Value> stretch(int64_t tiles, int64_t groups, ValueRange state,
-                             bool prefetch) {
+                             bool fetches) {
     size_t perTile = (state.size() - 2) / tiles;
     SmallVector<Value> carried;
     for (int64_t tile = 0; tile < tiles; ++tile)
@@ -165,14 +183,8 @@ private:
       TableForm::Table table{tables, place, form.load(v, tables, place)};
       for (int64_t tile = 0; tile < tiles; ++tile) {
         Value at = v.add(byte, v.index(tile * shape.tileBytes()));
-        // Into the second cache only: what is on its way to the first one would
-        // stand in the way of the tables. Harmless beyond the end: a prefetch
-        // does not fault.
-        if (prefetch)
-          memref::PrefetchOp::create(v.b, weights,
-                                     v.add(at, v.index(kBytesAhead / tiles)),
-                                     /*isWrite=*/false, /*localityHint=*/2,
-                                     /*isDataCache=*/true);
+        if (fetches)
+          prefetch(v, weights, v.add(at, v.index(kBytesAhead / tiles)));
         form.accumulate(
             v, table, weights, at, stripRows,
             MutableArrayRef(next).slice(tile * sumsPerTile, sumsPerTile));
@@ -254,7 +266,8 @@ LogicalResult ternac::lowerToTables(MatmulOp op, VectorBuilder &v,
   Type i8 = v.b.getI8Type(), i16 = v.b.getI16Type(), i32 = v.b.getI32Type(),
        index = v.b.getIndexType();
   func::FuncOp builder = getKernelFunction(
-      op, builderName(shape), {flat(i8), flat(i16), index, index, index, index},
+      op, builderName(shape),
+      {flat(i8), flat(i16), index, index, index, index, flat(i8), index},
       [&](VectorBuilder &inner, func::FuncOp function) {
         writeBuilder(inner, function, shape, form);
       },
@@ -278,6 +291,10 @@ LogicalResult ternac::lowerToTables(MatmulOp op, VectorBuilder &v,
                                       v.index(shape.groups()), kGroupStep);
   auto rows = ThreadRangeOp::create(v.b, v.environment, v.index(shape.rows),
                                     layout.rows);
+  Value weights = memref::CastOp::create(v.b, flat(i8), op.getWeight());
+  Value firstTile =
+      arith::DivUIOp::create(v.b, rows.getBegin(), v.index(layout.rows));
+  Value firstByte = v.mul(firstTile, v.index(shape.tileBytes()));
   v.forRange(v.index(0), n, MatmulOp::kTableRows, [&](Value first) {
     // Other threads may still read the tables of the rows before.
     Value isLater =
@@ -293,7 +310,7 @@ LogicalResult ternac::lowerToTables(MatmulOp op, VectorBuilder &v,
                                v.index(MatmulOp::kTableRows));
     func::CallOp::create(v.b, builder,
                          ValueRange{q, tables, first, count, groups.getBegin(),
-                                    groups.getEnd()});
+                                    groups.getEnd(), weights, firstByte});
     v.barrier();
     func::CallOp::create(v.b, kernel,
                          ValueRange{tables, op.getWeight(), out, first, count,
