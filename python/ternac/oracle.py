@@ -97,8 +97,9 @@ def round_cached(y, kind):
     if kind == "f16":
         return y.astype(numpy.float16).astype(numpy.float32)
     if kind == "i8":
-        steps, factor = quantize_activations(y)
-        return steps.astype(numpy.float32) / factor
+        steps, _ = quantize_activations(y)
+        absmax = numpy.maximum(numpy.abs(y).max(axis=-1, keepdims=True), numpy.float32(1e-5))
+        return steps.astype(numpy.float32) * (absmax / numpy.float32(127))
     return y
 
 

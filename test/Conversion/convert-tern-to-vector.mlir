@@ -206,11 +206,14 @@ func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cac
   // CHECK: vector.load %[[POOL]]
   // CHECK-NOT: tern.barrier
   // CHECK: else
-  // Below, they split the blocks of a row, fetch ahead, wait, and merge heads.
+  // Below, they split the blocks of a row, fetch far and near ahead, wait, and
+  // merge heads.
   // CHECK: tern.thread_range
-  // CHECK: memref.prefetch %[[POOL]]
+  // CHECK: memref.prefetch %[[POOL]]{{.*}}, locality<2>
+  // CHECK: memref.prefetch %[[POOL]]{{.*}}, locality<3>
   // CHECK: vector.load %[[POOL]]
-  // CHECK: memref.prefetch %[[POOL]]
+  // CHECK: memref.prefetch %[[POOL]]{{.*}}, locality<2>
+  // CHECK: memref.prefetch %[[POOL]]{{.*}}, locality<3>
   // CHECK: tern.barrier
   // CHECK: tern.thread_range
   // CHECK: tern.barrier

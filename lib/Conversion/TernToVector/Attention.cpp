@@ -30,6 +30,8 @@ constexpr int64_t kBlock = CachePlaces::kBlock;
 constexpr int64_t kWindow = AttentionOp::kWindow;
 /// Rows from which on threads take whole rows.
 constexpr int64_t kManyRows = 16;
+/// How far ahead of its use a line is fetched from the second-level cache.
+constexpr int64_t kNearBytes = 1024;
 
 // A slot of the scratch, for each head: the weights of a block's positions,
 // the maximum and the sum of the block, those of all blocks before.
@@ -136,14 +138,25 @@ private:
   // One block
   //===--------------------------------------------------------------------===//
 
+  /// Where a fetched line shall wait.
+  enum Locality : uint32_t { SecondLevel = 2, FirstLevel = 3 };
+
   /// Fetches the lines of `count` elements. The machine itself does not look
   /// beyond a page. Harmless beyond the end: a prefetch does not fault.
-  void prefetch(Value place, int64_t count) {
+  void prefetch(Value place, int64_t count, Locality locality) {
     int64_t line = 64 / elementBytes();
     for (int64_t i = 0; i < count; i += line)
       memref::PrefetchOp::create(v.b, places.pool, v.add(place, v.index(i)),
-                                 /*isWrite=*/false,
-                                 /*localityHint=*/3, /*isDataCache=*/true);
+                                 /*isWrite=*/false, locality,
+                                 /*isDataCache=*/true);
+  }
+
+  /// Fetches `count` elements at `far`, which are read a head's keys or values
+  /// later, and those which are read soon after `near`.
+  void prefetch(Value far, Value near, int64_t count) {
+    prefetch(far, count, SecondLevel);
+    prefetch(v.add(near, v.index(kNearBytes / elementBytes())), count,
+             FirstLevel);
   }
 
   SmallVector<Value> inSlot(const Slot &slot, int64_t head, int64_t i) {
@@ -162,10 +175,11 @@ private:
             v.index(0), v.index(headDim), 1, zero,
             [&](Value d, ValueRange carried) {
               Value line = v.mul(d, v.index(kBlock));
+              Value key = v.add(unit.keys, line);
               // Meanwhile the values come, as many as keys.
               if (first && unit.nextKeys)
-                prefetch(v.add(unit.values, line), kBlock);
-              Value at = v.add(v.add(unit.keys, line), column);
+                prefetch(v.add(unit.values, line), key, kBlock);
+              Value at = v.add(key, column);
               SmallVector<Value> keys, next(carried);
               for (int64_t c = 0; c < width; ++c)
                 keys.push_back(v.loadF32(places.pool,
@@ -275,7 +289,7 @@ private:
         SmallVector<Value> sums = v.forRange(
             v.index(0), unit.live, 1, zero,
             [&](Value position, ValueRange carried) {
-              Value line = v.mul(position, v.index(headDim));
+              Value at = v.add(unit.values, v.mul(position, v.index(headDim)));
               // Meanwhile the next keys come, as many as values, in order.
               if (g == 0 && unit.nextKeys) {
                 auto [last, lastWidth] = part.back();
@@ -284,9 +298,8 @@ private:
                 Value shift = v.mul(position, v.index(columns));
                 prefetch(
                     v.add(v.add(unit.nextKeys, v.index(from * kBlock)), shift),
-                    columns);
+                    v.add(at, v.index(from)), columns);
               }
-              Value at = v.add(unit.values, line);
               SmallVector<Value> values, next(carried);
               for (auto [d, width] : part)
                 values.push_back(

@@ -31,12 +31,11 @@ Value CachePlaces::block(Value sequence, Value column, Value layer) {
 }
 
 Value CachePlaces::keys(Value start, Value head) {
-  return v.add(start, v.mul(head, v.index(type.getHeadBlockElements())));
+  return v.add(start, v.mul(head, v.index(2 * type.getHeadBlockElements())));
 }
 
 Value CachePlaces::values(Value start, Value head) {
-  int64_t allKeys = type.getHeads() * type.getHeadBlockElements();
-  return v.add(keys(start, head), v.index(allKeys));
+  return v.add(keys(start, head), v.index(type.getHeadBlockElements()));
 }
 
 Value CachePlaces::scalesOf(Value place) {

@@ -5,11 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block of the pool holds, for each layer, the keys of 64 positions and then
-// their values. Keys lie transposed, [head][head_dim][64], so that the scores
-// of 16 positions are one vector and need no horizontal sum; values lie as
-// [head][64][head_dim]. In an i8 cache each head's keys, and values, are
-// followed by the f32 scales of the 64 positions.
+// A block of the pool holds, for each layer and each of its heads, the keys of
+// 64 positions and then their values, so that attention, head by head, reads
+// one stream. Keys lie transposed, [head_dim][64], so that the scores of 16
+// positions are one vector and need no horizontal sum; values lie as
+// [64][head_dim]. In an i8 cache each head's keys, and values, are followed by
+// the f32 scales of the 64 positions.
 //
 //===----------------------------------------------------------------------===//
 
