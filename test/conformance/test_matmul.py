@@ -16,6 +16,8 @@ from targets import TARGETS
 SHAPES = [(m, k) for k in (5, 321) for m in (1, 2, 15, 16, 17, 32, 40)]
 SHAPES += [(17, k) for k in (1, 4, 16, 50, 64, 100, 255, 256, 257, 320, 513, 1280)]
 SHAPES += [(3, k) for k in (1, 50, 255, 257, 1280)]
+# More rows than a tile of any layout.
+SHAPES += [(1, 2049), (65, 50), (255, 65), (257, 2049)]
 SHAPES += [(19, 2560), (19, 2561), (19, 6912), (2, 16500), (2, 2**19 - 1), (2, 2**19 + 1)]
 ROWS = (0, 1, 2, 3, 4, 5, 7, 9)
 
