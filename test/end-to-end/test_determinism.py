@@ -18,7 +18,7 @@ KINDS = {
     "bitnet": dict(hidden=100, heads=5, kv_heads=1, intermediate=148),
     "llama": dict(model_type="llama", hidden=72, heads=3, kv_heads=1, head_dim=32, intermediate=300, layers=3, tied=False),
 }
-MODES = {"exact": support.EXACT, "default": (), "int4-head": ("--head=i4",)}
+MODES = {"exact": support.EXACT, "default": (), "smallest": ("--head=i4", "--kv-cache=i8")}
 TARGETS = {"native": "cpu", "x86-64": "cpu,arch=x86-64", "reference": "reference"}
 
 
@@ -96,8 +96,9 @@ def test_strategies_and_packings(compiled, tokens, kind, architecture):
         pytest.skip(f"this machine is no {architecture}")
     target = f"--target=cpu,arch={architecture}"
     expected = support.logits(compiled(kind, target, *support.EXACT), tokens)
-    for strategy in ("add_sub", "lut") if architecture == "x86-64" else ("add_sub", "lut", "dot"):
-        for packing in ("tile2", "base3") if strategy == "lut" else ("row2", "tile2", "base3"):
+    packings = {"add_sub": ("row2", "tile2", "base3", "planes"), "lut": ("tile2", "base3"), "dot": ("row2", "tile2", "base3")}
+    for strategy in packings:
+        for packing in packings[strategy]:
             library = compiled(kind, target, *support.EXACT, f"--strategy={strategy}", f"--packing={packing}")
             assert numpy.array_equal(support.logits(library, tokens), expected), (strategy, packing)
 

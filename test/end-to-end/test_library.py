@@ -12,6 +12,13 @@ from ternac import checkpoints
 # Architectures without FMA, without byte products, with everything.
 ARCHITECTURES = ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "native")
 TARGETS = [(f"--target=cpu,arch={architecture}",) for architecture in ARCHITECTURES] + [("--target=reference",)]
+# What the defaults leave out.
+OTHERS = (
+    ("--target=cpu,arch=x86-64", *support.EXACT),
+    ("--target=cpu,arch=x86-64", "--strategy=lut", "--head=i4", "--kv-cache=i8"),
+    ("--strategy=lut", "--head=i4", "--kv-cache=i8"),
+    ("--strategy=add_sub", "--packing=planes"),
+)
 
 KINDS = {
     # Square roots, exponentials and both widths of float: what compilers like to call a library for.
@@ -35,7 +42,7 @@ def symbols(file, *options):
     return [line.split()[0] for line in output.splitlines()]
 
 
-@pytest.mark.parametrize("options", [*TARGETS, ("--target=cpu,arch=x86-64", *support.EXACT)])
+@pytest.mark.parametrize("options", [*TARGETS, *OTHERS])
 def test_symbols(checkpoint, tmp_path, options):
     library = support.compile(checkpoint, tmp_path / "model.so", *options)
     assert symbols(library, "-D", "--undefined-only") == []
@@ -59,7 +66,7 @@ def test_needs_no_library_and_no_writable_code(checkpoint, tmp_path):
     assert " RWE " not in text
 
 
-@pytest.mark.parametrize("options", ((), ("--target=cpu,arch=x86-64", *support.EXACT), ("--target=reference",)))
+@pytest.mark.parametrize("options", ((), ("--target=reference",), *OTHERS))
 def test_c_program(tmp_path, options):
     """The example in C, linked with the trained model and nothing of ours, generates what the runtime does."""
     library = support.compile(support.EXAMPLE, tmp_path / "libmodel.so", *options)

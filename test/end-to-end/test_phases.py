@@ -71,7 +71,15 @@ def test_same_bytes_again(checkpoint, tmp_path, target):
     assert {path.name for path in elsewhere.iterdir()} == {"copy", "named-otherwise.so"}
 
 
-@pytest.mark.parametrize("options", (("--target=cpu",), ("--target=cpu,arch=x86-64", *support.EXACT, "--max-tokens-per-call=5")))
+@pytest.mark.parametrize(
+    "options",
+    (
+        ("--target=cpu",),
+        ("--target=cpu,arch=x86-64", *support.EXACT, "--max-tokens-per-call=5"),
+        ("--target=cpu", "--strategy=lut", "--head=i4", "--kv-cache=i8"),
+        ("--target=cpu,arch=x86-64-v3", "--strategy=add_sub", "--packing=planes", "--max-sequences=4"),
+    ),
+)
 def test_every_phase_resumes(checkpoint, tmp_path, options):
     every_phase_resumes(checkpoint, tmp_path, options)
 
@@ -87,10 +95,15 @@ def every_phase_resumes(checkpoint, tmp_path, options):
     phases = [f"0{number}-{phase}.mlir" for number, phase in enumerate(PHASES)]
     assert sorted(path.name for path in dump.iterdir()) == sorted(phases + ["07-model.ll", "08-model.s"])
 
+    def resume(phase):
+        """Options to go on from a phase: strategy and packing are in the IR from `packed` on."""
+        chosen = [option for option in options if option.startswith(("--strategy", "--packing"))]
+        return f"--compile-from={phase}", *(chosen if PHASES.index(phase) < PHASES.index("packed") else ())
+
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for name, phase in zip(phases, PHASES):
-        resumed = support.compile(f"../dump/{name}", "again.so", f"--compile-from={phase}", cwd=elsewhere)
+        resumed = support.compile(f"../dump/{name}", "again.so", *resume(phase), cwd=elsewhere)
         assert same_bytes(library, elsewhere / resumed), phase
 
     # Apart from its weights, a dump names the place where they are.
@@ -98,7 +111,7 @@ def every_phase_resumes(checkpoint, tmp_path, options):
     weights = shutil.copytree(checkpoint, tmp_path / "weights")
     for name, phase in list(zip(phases, PHASES))[::3]:
         again = elsewhere / "again.so"
-        support.compile(moved / name, again, f"--compile-from={phase}", f"--weights-root={weights}")
+        support.compile(moved / name, again, *resume(phase), f"--weights-root={weights}")
         assert same_bytes(library, again), phase
 
 
