@@ -299,10 +299,10 @@ TEST(LayoutTest, NamesRoundTrip) {
 
 TEST(LayoutTest, OtherNamesNameNothing) {
   for (const char *name :
-       {"",           "row",     "row2 ",      "tile",       "base",
-        "base3b",     "base3b1", "base3b02",   "base3b0",    "base3b-1",
-        "base3b5000", "bits2",   "bits2r1g64", "base3r8",    "base3r16g4",
-        "i8r1g1",     "i9",      "base3g4",    "base3r8g4b", "tile2r8g4",
+       {"",           "row",      "row2 ",      "tile",       "base",
+        "base3b",     "base3b1",  "base3b02",   "base3b0",    "base3b-1",
+        "base3b5000", "bits2",    "bits2r1g64", "base3r8",    "base3r16g4",
+        "i8r1g1",     "i9",       "base3g4",    "base3r8g4b", "tile2r8g4",
         "base3r64g1", "base3col1"})
     EXPECT_EQ(layoutByName(name), std::nullopt) << name;
 }

@@ -472,9 +472,8 @@ LogicalResult MatmulOp::verify() {
                         failed(verifyDim(*this, "C6", "columns of the residual",
                                          dim(getResidual(), 1), m))))
     return failure();
-  if (failed(getStep()
-                 ? verifyResult(*this, "C5", 0, {n, m}, f32(*this))
-                 : verifyResult(*this, constraint, 0, {n, m}, i32)))
+  if (failed(getStep() ? verifyResult(*this, "C5", 0, {n, m}, f32(*this))
+                       : verifyResult(*this, constraint, 0, {n, m}, i32)))
     return failure();
   if (getOuts().empty() || !hasTables())
     return success();
