@@ -228,8 +228,7 @@ private:
         options.model, options.syntheticSeed, options.contextLength);
     if (!checkpoint)
       return checkpoint.takeError();
-    // (C4) of tern.quantize.
-    constexpr int64_t maxColumns = 1 << 17;
+    constexpr int64_t maxColumns = tern::QuantizeOp::kMaxWideColumns;
     if (options.modelOptions.head != import::ModelOptions::Head::AsStored &&
         checkpoint->hiddenSize > maxColumns)
       return makeError(options.model + ": heads of integers have at most " +

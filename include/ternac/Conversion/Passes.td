@@ -15,7 +15,8 @@ def ConvertTernToVectorPass
   let summary = "Lowers tern ops on buffers to loops over vectors";
   let description = [{
     Every op becomes loops in which each thread does its share
-    (`tern.thread_range`), then a `tern.barrier`. Sums use `lanes` partial sums
+    (`tern.thread_range`; the last quarter of a large matrix goes in pieces to
+    the thread that asks first, `tern.claim`), then a `tern.barrier`. Sums use `lanes` partial sums
     and one fixed tree, whatever the machine, so that results depend on neither
     threads nor chunks. The integer matmuls of strategies `reference`, `add_sub`
     and `lut` become functions of their own,
@@ -64,8 +65,9 @@ def ConvertTernToLLVMPass
     : Pass<"convert-tern-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Lowers the environment of a thread to LLVM";
   let description = [{
-    Lowers `tern.barrier` and `tern.thread_range` to the LLVM dialect and makes
-    `!tern.environment` a pointer. The passes of upstream do the rest.
+    Lowers `tern.barrier`, `tern.thread_range` and `tern.claim` to the LLVM
+    dialect and makes `!tern.environment` a pointer. The passes of upstream do the
+    rest.
 
     Example:
 

@@ -21,6 +21,13 @@ VectorOptions vectorOptions(mlir::ModuleOp module, int64_t lanes);
 /// The argument of type !tern.environment, or null.
 mlir::Value environmentOf(mlir::func::FuncOp func);
 
+/// Replaces `op`, which is in buffer form, by what `body` writes before it, and
+/// a barrier. Fails, with a diagnostic, if `body` does or if there is no
+/// environment.
+llvm::LogicalResult
+replaceByLoops(mlir::Operation *op, const VectorOptions &options,
+               llvm::function_ref<llvm::LogicalResult(VectorBuilder &)> body);
+
 } // namespace ternac
 
 #endif // TERNAC_CONVERSION_TERNTOVECTOR_H

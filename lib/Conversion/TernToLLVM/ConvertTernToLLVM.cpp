@@ -39,6 +39,19 @@ Value loadField(OpBuilder &builder, Location loc, Value frame,
                               fieldPlace(builder, loc, frame, field));
 }
 
+Value i64Constant(OpBuilder &builder, Location loc, int64_t value) {
+  return LLVM::ConstantOp::create(builder, loc, builder.getI64Type(),
+                                  builder.getI64IntegerAttr(value));
+}
+
+/// How often `step` goes into `count`, rounded up.
+Value stepsOf(OpBuilder &builder, Location loc, Value count, Value step) {
+  Value lessOne =
+      LLVM::SubOp::create(builder, loc, step, i64Constant(builder, loc, 1));
+  Value padded = LLVM::AddOp::create(builder, loc, count, lessOne);
+  return LLVM::UDivOp::create(builder, loc, padded, step);
+}
+
 struct LowerBarrier : ConvertOpToLLVMPattern<BarrierOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
 
@@ -72,16 +85,10 @@ struct LowerThreadRange : ConvertOpToLLVMPattern<ThreadRangeOp> {
     Location loc = op.getLoc();
     Type i64 = rewriter.getI64Type();
     Value frame = adaptor.getEnvironment(), count = adaptor.getCount();
-    auto constant = [&](int64_t value) -> Value {
-      return LLVM::ConstantOp::create(rewriter, loc, i64,
-                                      rewriter.getI64IntegerAttr(value));
-    };
-    Value step = constant(op.getStep());
+    Value step = i64Constant(rewriter, loc, op.getStep());
     Value thread = loadField(rewriter, loc, frame, ThreadFrame::Thread, i64);
     Value threads = loadField(rewriter, loc, frame, ThreadFrame::Threads, i64);
-    Value padded =
-        LLVM::AddOp::create(rewriter, loc, count, constant(op.getStep() - 1));
-    Value groups = LLVM::UDivOp::create(rewriter, loc, padded, step);
+    Value groups = stepsOf(rewriter, loc, count, step);
     // Thread t begins at group groups * t / threads.
     auto bound = [&](Value number) -> Value {
       Value part = LLVM::MulOp::create(rewriter, loc, groups, number);
@@ -89,7 +96,8 @@ struct LowerThreadRange : ConvertOpToLLVMPattern<ThreadRangeOp> {
       part = LLVM::MulOp::create(rewriter, loc, part, step);
       return LLVM::UMinOp::create(rewriter, loc, part, count);
     };
-    Value next = LLVM::AddOp::create(rewriter, loc, thread, constant(1));
+    Value next = LLVM::AddOp::create(rewriter, loc, thread,
+                                     i64Constant(rewriter, loc, 1));
     rewriter.replaceOp(op, {bound(thread), bound(next)});
     return success();
   }
@@ -108,28 +116,23 @@ struct LowerClaim : ConvertOpToLLVMPattern<ClaimOp> {
     Type i64 = rewriter.getI64Type();
     Type pointer = LLVM::LLVMPointerType::get(getContext());
     Value frame = adaptor.getEnvironment(), count = adaptor.getCount();
-    auto constant = [&](int64_t value) -> Value {
-      return LLVM::ConstantOp::create(rewriter, loc, i64,
-                                      rewriter.getI64IntegerAttr(value));
-    };
     auto add = [&](Value a, Value c) -> Value {
       return LLVM::AddOp::create(rewriter, loc, a, c);
     };
-    Value step = constant(op.getStep());
+    Value step = i64Constant(rewriter, loc, op.getStep());
     Value counter =
         loadField(rewriter, loc, frame, ThreadFrame::Counter, pointer);
     Value claimed = loadField(rewriter, loc, frame, ThreadFrame::Claimed, i64);
     Value threads = loadField(rewriter, loc, frame, ThreadFrame::Threads, i64);
     // Barriers order the memory that ranges stand for.
     Value ticket = LLVM::AtomicRMWOp::create(
-        rewriter, loc, LLVM::AtomicBinOp::add, counter, constant(1),
-        LLVM::AtomicOrdering::monotonic);
+        rewriter, loc, LLVM::AtomicBinOp::add, counter,
+        i64Constant(rewriter, loc, 1), LLVM::AtomicOrdering::monotonic);
     Value piece = LLVM::SubOp::create(rewriter, loc, ticket, claimed);
     Value first = LLVM::MulOp::create(rewriter, loc, piece, step);
     Value begin = LLVM::UMinOp::create(rewriter, loc, first, count);
     Value end = LLVM::UMinOp::create(rewriter, loc, add(begin, step), count);
-    Value pieces = LLVM::UDivOp::create(
-        rewriter, loc, add(count, constant(op.getStep() - 1)), step);
+    Value pieces = stepsOf(rewriter, loc, count, step);
     Value isOver = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::uge,
                                         piece, pieces);
     Value next = LLVM::SelectOp::create(

@@ -43,6 +43,23 @@ Value ternac::environmentOf(func::FuncOp func) {
   return {};
 }
 
+LogicalResult
+ternac::replaceByLoops(Operation *op, const VectorOptions &options,
+                       function_ref<LogicalResult(VectorBuilder &)> body) {
+  auto func = op->getParentOfType<func::FuncOp>();
+  Value environment = func ? environmentOf(func) : Value();
+  if (!environment)
+    return op->emitOpError("expected a function with an argument of type "
+                           "!tern.environment");
+  ImplicitLocOpBuilder b(op->getLoc(), op);
+  VectorBuilder v(b, environment, options);
+  if (failed(body(v)))
+    return failure();
+  v.barrier();
+  op->erase();
+  return success();
+}
+
 namespace {
 
 /// Gives `func` the two memrefs that stand for each of its caches.

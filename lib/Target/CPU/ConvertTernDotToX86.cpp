@@ -337,21 +337,12 @@ struct ConvertTernDotToX86
     }
     VectorOptions options = vectorOptions(module, kBlockLanes);
     for (MatmulOp op : matmuls) {
-      auto func = op->getParentOfType<func::FuncOp>();
-      Value environment = func ? environmentOf(func) : Value();
-      if (!environment) {
-        op.emitOpError("expected a function with an argument of type "
-                       "!tern.environment");
-        return signalPassFailure();
-      }
-      ImplicitLocOpBuilder b(op.getLoc(), op);
-      VectorBuilder v(b, environment, options);
       X86Dot strategy(instruction, target.hasCapability("byte_permute"),
                       op.getMatrixCols());
-      if (failed(lowerToKernel(op, v, strategy)))
+      if (failed(replaceByLoops(op, options, [&](VectorBuilder &v) {
+            return lowerToKernel(op, v, strategy);
+          })))
         return signalPassFailure();
-      v.barrier();
-      op.erase();
     }
   }
 };

@@ -348,19 +348,10 @@ struct ConvertTernLutToX86
       auto form = tableForm(op.getPacking()->getLayout(), target);
       if (!form)
         continue;
-      auto func = op->getParentOfType<func::FuncOp>();
-      Value environment = func ? environmentOf(func) : Value();
-      if (!environment) {
-        op.emitOpError("expected a function with an argument of type "
-                       "!tern.environment");
+      if (failed(replaceByLoops(op, options, [&](VectorBuilder &v) {
+            return lowerToTables(op, v, *form);
+          })))
         return signalPassFailure();
-      }
-      ImplicitLocOpBuilder b(op.getLoc(), op);
-      VectorBuilder v(b, environment, options);
-      if (failed(lowerToTables(op, v, *form)))
-        return signalPassFailure();
-      v.barrier();
-      op.erase();
     }
   }
 };

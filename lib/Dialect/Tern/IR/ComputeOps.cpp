@@ -390,7 +390,7 @@ LogicalResult QuantizeOp::verify() {
       (failed(verifyDim(*this, "C3", "rows of up", dim(getUp(), 0), n)) ||
        failed(verifyDim(*this, "C3", "columns of up", dim(getUp(), 1), k))))
     return failure();
-  if (isWide && k > (int64_t(1) << 17))
+  if (isWide && k > kMaxWideColumns)
     return emitOpError("(C4) expected at most 2^17 columns with i16, but got ")
            << k;
   return verifyNorm(*this, "C2", getNorm(), getEps().has_value(), k);

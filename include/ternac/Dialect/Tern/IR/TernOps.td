@@ -656,6 +656,10 @@ def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
     $x (`gated` $activation^ $up)? (`norm` $norm^)? (`into` $outs^)? attr-dict
     `:` functional-type(operands, results)
   }];
+  let extraClassDeclaration = [{
+    /// Columns of i16 rows at most.
+    static constexpr int64_t kMaxWideColumns = int64_t(1) << 17;
+  }];
 }
 
 def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
