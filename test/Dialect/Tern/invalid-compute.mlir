@@ -185,6 +185,26 @@ func.func @f(%q: tensor<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p:
 
 // -----
 
+// attention C2
+func.func @f(%q: tensor<?x16xf32>, %c: !tern.kv_cache<3x2x8xf32>, %l: index, %p: tensor<?xi32>) {
+  // expected-error@+1 {{(C2) expected one window, or one for each of the 3 layers of the cache, but got 2}}
+  %0 = tern.attention %q, %c[%l] at %p of %p {windows = array<i64: 4, 0>}
+    : (tensor<?x16xf32>, !tern.kv_cache<3x2x8xf32>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// attention C2: the size of a window
+func.func @f(%q: tensor<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p: tensor<?xi32>) {
+  // expected-error@+1 {{(C2) expected windows of at least 0, but got -1}}
+  %0 = tern.attention %q, %c[%l] at %p of %p {windows = array<i64: -1>}
+    : (tensor<?x16xf32>, !tern.kv_cache<1x2x8xf32>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
 // attention C1: the scratch
 func.func @f(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p: memref<?xi32>, %s: memref<?x64xf32>, %t: memref<11648xf32>) {
   // expected-error@+1 {{(C1) expected result 1 to be 'tensor<?x160xf32>' or its memref, but got 'memref<?x64xf32>'}}

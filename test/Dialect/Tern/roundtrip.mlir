@@ -134,6 +134,9 @@ func.func @attention(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %c: !tern.kv_cac
   // CHECK-SAME: : (tensor<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
   %y = tern.attention %q, %d[%l] at %p of %s
     : (tensor<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
+  // CHECK: tern.attention {{.*}} {windows = array<i64: 4, 0>}
+  %z = tern.attention %y, %d[%l] at %p of %s {windows = array<i64: 4, 0>}
+    : (tensor<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
   return
 }
 

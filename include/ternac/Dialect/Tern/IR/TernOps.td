@@ -489,7 +489,11 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
     y[r, h]  = sum_p softmax(score)[p] * V[g, p]
     ```
 
-    in f32. Positions are reduced in blocks of 64 whose partial results are
+    A layer whose entry in `windows` is w > 0 has a sliding window: only the last
+    w positions count, p > positions[r] - w. An only entry is that of all layers;
+    without the attribute, or with 0, all positions count.
+
+    All in f32. Positions are reduced in blocks of 64 whose partial results are
     merged in ascending order, so that a row's bits depend on nothing else. An
     i8 cache's scale multiplies the score of a key and the weight of a value.
 
@@ -501,6 +505,8 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
     * (C1) q and the result are [n, heads * head_dim], heads a multiple of the
       cache's; the scratch is [n, heads * 80] f32 and [heads * 64 * (head_dim +
       83)] f32.
+    * (C2) windows has one entry, or one for each layer of the cache, none of
+      them negative.
 
     Example:
 
@@ -515,7 +521,7 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
   }];
   let arguments = (ins Tern_F32Rows:$q, Tern_KVCacheType:$cache, Index:$layer,
     Tern_I32Vector:$positions, Tern_I32Vector:$sequences,
-    Variadic<AnyMemRef>:$outs);
+    Variadic<AnyMemRef>:$outs, OptionalAttr<DenseI64ArrayAttr>:$windows);
   let assemblyFormat = [{
     $q `,` $cache `[` $layer `]` `at` $positions `of` $sequences
     (`into` $outs^)? attr-dict `:` functional-type(operands, results)
