@@ -31,12 +31,13 @@ static void buildBufferizePipeline(OpPassManager &pm) {
   addCleanUp(pm);
 }
 
-static void buildLLVMPipeline(OpPassManager &pm) {
+static void buildLLVMPipeline(OpPassManager &pm,
+                              const ConvertVectorToLLVMPassOptions &options) {
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createConvertTernToLLVMPass());
-  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertVectorToLLVMPass(options));
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createArithToLLVMConversionPass());
@@ -64,7 +65,7 @@ void HostTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
     buildVectorizePipeline(pm);
     return addCleanUp(pm);
   case Phase::LLVM:
-    return buildLLVMPipeline(pm);
+    return buildLLVMPipeline(pm, vectorToLLVM());
   case Phase::Imported:
   case Phase::Normalized:
   case Phase::Quantized:

@@ -97,7 +97,7 @@ StringRef violation(Operation *op, Phase phase) {
       if (isWeight(copy.getSource()))
         return "weights are not copied";
   if (phase == Phase::Vectorized && isTern &&
-      !isa<BarrierOp, ThreadRangeOp, ClaimOp>(op))
+      !isThreadOp(op))
     return "tern ops are loops over vectors";
   if (phase == Phase::LLVM && !isa<LLVM::LLVMDialect>(op->getDialect()) &&
       !isa<ModuleOp>(op))

@@ -74,4 +74,5 @@ class Frame(ctypes.Structure):
         ("barrier", ctypes.c_void_p),
         ("counter", ctypes.POINTER(ctypes.c_int64)),  # shared by the threads of a call, 0 at its begin
         ("claimed", ctypes.c_int64),
+        ("granted", ctypes.c_int64),  # bits of TERNAC_FEATURE_*
     ]

@@ -10,6 +10,8 @@
 
 #include "ternac/Target/Target.h"
 
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+
 namespace ternac {
 
 /// A target whose code runs where the caller runs, in the caller's memory:
@@ -34,6 +36,10 @@ protected:
   virtual std::vector<std::string> strategies() const = 0;
   /// Passes from `bufferized` to `vectorized`; cleaning up follows.
   virtual void buildVectorizePipeline(mlir::OpPassManager &pm) const = 0;
+  /// How vectors, and dialects of the machine beside them, become LLVM's.
+  virtual mlir::ConvertVectorToLLVMPassOptions vectorToLLVM() const {
+    return {};
+  }
 };
 
 } // namespace ternac

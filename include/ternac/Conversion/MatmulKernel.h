@@ -99,6 +99,10 @@ mlir::func::FuncOp getKernelFunction(
     llvm::function_ref<void(VectorBuilder &, mlir::func::FuncOp)> body,
     const VectorBuilder &caller);
 
+/// The same four activations, at `place` of the flat q, for each of 16 rows:
+/// vector<64xi8>.
+mlir::Value broadcastFour(VectorBuilder &v, mlir::Value q, mlir::Value place);
+
 /// Masks of the bytes of a block whose digit is 2 (+1) and 0 (-1), by digit.
 struct DigitMasks {
   mlir::Value plus, minus;

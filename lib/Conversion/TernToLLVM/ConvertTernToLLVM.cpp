@@ -145,6 +145,23 @@ struct LowerClaim : ConvertOpToLLVMPattern<ClaimOp> {
   }
 };
 
+struct LowerGranted : ConvertOpToLLVMPattern<GrantedOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(GrantedOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value granted = loadField(rewriter, loc, adaptor.getEnvironment(),
+                              ThreadFrame::Granted, rewriter.getI64Type());
+    Value bit = LLVM::AndOp::create(
+        rewriter, loc, granted, i64Constant(rewriter, loc, op.getFeature()));
+    rewriter.replaceOpWithNewOp<LLVM::ICmpOp>(op, LLVM::ICmpPredicate::ne, bit,
+                                              i64Constant(rewriter, loc, 0));
+    return success();
+  }
+};
+
 struct ConvertTernToLLVM
     : ternac::impl::ConvertTernToLLVMPassBase<ConvertTernToLLVM> {
   void runOnOperation() override {
@@ -153,14 +170,15 @@ struct ConvertTernToLLVM
       return LLVM::LLVMPointerType::get(type.getContext());
     });
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerBarrier, LowerThreadRange, LowerClaim>(converter);
+    patterns.add<LowerBarrier, LowerThreadRange, LowerClaim, LowerGranted>(
+        converter);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     // Only the environment's type changes here; the rest of the signature is
     // the business of the conversion of functions.
     ConversionTarget target(getContext());
-    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    target.addIllegalOp<BarrierOp, ThreadRangeOp, ClaimOp>();
+    target.markUnknownOpDynamicallyLegal(
+        [](Operation *op) { return !isThreadOp(op); });
     if (failed(applyPartialConversion(getOperation(), target,
                                       std::move(patterns))))
       return signalPassFailure();

@@ -160,6 +160,7 @@ private:
         LLVM::GEPOp::create(b, pointer(), callType(), body.getArgument(0),
                             ArrayRef<LLVM::GEPArg>{0, 2}));
     set(ThreadFrame::Claimed, i64(0));
+    set(ThreadFrame::Granted, i64(0));
 
     Block *entry = b.getInsertionBlock();
     Block *withEnvironment = b.createBlock(&body.getBody());
@@ -171,6 +172,9 @@ private:
         field(environment, offsetof(TernacEnvironment, context), pointer()));
     set(ThreadFrame::Barrier,
         field(environment, offsetof(TernacEnvironment, barrier), pointer()));
+    set(ThreadFrame::Granted,
+        field(environment, offsetof(TernacEnvironment, granted_features),
+              i64()));
     LLVM::BrOp::create(b, ValueRange(), run);
 
     b.setInsertionPointToEnd(run);

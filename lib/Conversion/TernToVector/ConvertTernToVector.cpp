@@ -91,6 +91,9 @@ void eraseCaches(func::FuncOp func) {
 }
 
 LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
+  if (!op.getConfig()->isUniform())
+    return op.emitOpError("expected one strategy for any number of rows; run "
+                          "tern-specialize-rows first");
   switch (op.getConfig()->getStrategy()) {
   case Strategy::Reference:
     return lowerToReferenceKernel(op, v);
@@ -101,8 +104,11 @@ LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
   case Strategy::Lut:
     return lowerToTables(op, v, *memoryTables(op.getPacking()->getLayout()));
   case Strategy::Dot:
-    return op.emitOpError("strategy 'dot' is a target's; its lowering must run "
-                          "before convert-tern-to-vector");
+  case Strategy::Tile:
+    return op.emitOpError("strategy '")
+           << stringifyStrategy(op.getConfig()->getStrategy())
+           << "' is a target's; its lowering must run before "
+           << "convert-tern-to-vector";
   }
   llvm_unreachable("all strategies handled");
 }
@@ -130,7 +136,7 @@ private:
     SmallVector<Operation *> ops;
     func.walk([&](Operation *op) {
       bool isTern = isa_and_present<TernDialect>(op->getDialect()) &&
-                    !isa<BarrierOp, ThreadRangeOp, ClaimOp>(op);
+                    !isThreadOp(op);
       if (isTern || isa<memref::CopyOp>(op))
         ops.push_back(op);
     });

@@ -66,10 +66,6 @@ int64_t rowsOfPiece(const MatmulShape &shape, int64_t step);
 mlir::Value loadBlock(VectorBuilder &v, const packing::Layout &layout,
                       mlir::Value weights, mlir::Value byte);
 
-/// The same four activations, at `place` of the flat q, for each of 16 rows:
-/// vector<64xi8>.
-mlir::Value broadcastFour(VectorBuilder &v, mlir::Value q, mlir::Value place);
-
 /// Stores sums in `kernel`, a kernel of `op`, as `op` wants them.
 class SumStore {
 public:

@@ -10,6 +10,9 @@
 
 #include "ternac/Codegen/HostTarget.h"
 #include "ternac/Conversion/Passes.h"
+#include "ternac/Dialect/Tern/Transforms/Passes.h"
+
+#include "mlir/Dialect/AMX/AMXDialect.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
@@ -29,6 +32,7 @@ public:
   CPUTarget() {
     cpu::registerConvertTernDotToX86PassPass();
     cpu::registerConvertTernLutToX86PassPass();
+    cpu::registerConvertTernTileToX86PassPass();
   }
 
   llvm::StringRef name() const override { return "cpu"; }
@@ -37,7 +41,7 @@ public:
            "an LLVM CPU), features (+a,-b), triple, l1d, l2, bandwidth, peak";
   }
   void registerDialects(DialectRegistry &registry) const override {
-    registry.insert<LLVM::LLVMDialect>();
+    registry.insert<LLVM::LLVMDialect, amx::AMXDialect>();
   }
 
   llvm::Expected<tern::TargetAttr>
@@ -109,12 +113,20 @@ public:
 
 protected:
   std::vector<std::string> strategies() const override {
-    return {"dot", "add_sub", "lut"};
+    return {"dot", "add_sub", "lut", "tile"};
   }
   void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(tern::createTernSpecializeRowsPass());
+    // What tile cannot do at run time is left to dot.
+    pm.addPass(cpu::createConvertTernTileToX86Pass());
     pm.addPass(cpu::createConvertTernDotToX86Pass());
     pm.addPass(cpu::createConvertTernLutToX86Pass());
     pm.addPass(createConvertTernToVectorPass());
+  }
+  ConvertVectorToLLVMPassOptions vectorToLLVM() const override {
+    ConvertVectorToLLVMPassOptions options;
+    options.amx = true;
+    return options;
   }
 };
 

@@ -10,6 +10,8 @@
 
 #include "ternac/Conversion/Passes.h"
 
+#include "mlir/Dialect/AMX/AMXDialect.h"
+
 namespace ternac::cpu {
 
 #define GEN_PASS_DECL

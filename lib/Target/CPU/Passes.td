@@ -94,4 +94,47 @@ def ConvertTernLutToX86Pass
     "::mlir::vector::VectorDialect"];
 }
 
+def ConvertTernTileToX86Pass
+    : Pass<"convert-tern-tile-to-x86", "::mlir::ModuleOp"> {
+  let summary = "Lowers ternary matmuls of strategy tile to AMX";
+  let description = [{
+    Panels of unpacked codes are multiplied with 32 rows of activations at a
+    time by ops of the `amx` dialect: two tiles of rows times two tiles of codes
+    in four tiles of sums. The operating system grants the use of tiles, so what
+    the host says at run time decides (`tern.granted`); without it, and where too
+    few rows would have to be copied to fill a tile, strategy `dot` computes the
+    same from the same weights.
+
+    Example:
+
+    ```mlir
+    // Before.
+    module attributes {tern.target = #tern.target<name = "cpu",
+        capabilities = ["int8_dot", "tile_matmul", "x86_vnni_512", "x86_amx_int8"], vector_bits = 512>} {
+      func.func @f(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>,
+                   %y: memref<?x16xi32>, %env: !tern.environment) {
+        tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = tile>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+        return
+      }
+    }
+    ```
+
+    ```mlir
+    // After, the innermost op.
+    func.func @f(%q: !amx.tile<16x64xi8>, %codes: !amx.tile<16x64xi8>, %sum: !amx.tile<16x16xi32>) -> !amx.tile<16x16xi32> {
+      %y = amx.tile_muli %q, %codes zext, %sum
+        : !amx.tile<16x64xi8>, !amx.tile<16x64xi8>, !amx.tile<16x16xi32>
+      return %y : !amx.tile<16x16xi32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 #endif // TERNAC_LIB_TARGET_CPU_PASSES_TD

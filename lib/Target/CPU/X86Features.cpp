@@ -167,6 +167,10 @@ std::vector<std::string> X86Machine::capabilities() const {
       list.push_back("int8_dot");
       list.push_back(capability.str());
     }
+  if (has("amx-tile") && has("amx-int8")) {
+    list.push_back("tile_matmul");
+    list.push_back("x86_amx_int8");
+  }
   // One table look-up takes a base-3 byte apart.
   if (has("avx512vbmi") && best == DotInstruction::Vnni512)
     list.push_back("base3_unpack");

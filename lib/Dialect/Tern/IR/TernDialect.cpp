@@ -149,6 +149,56 @@ PackingAttr PackingAttr::get(MLIRContext *context,
              layout.blocks);
 }
 
+LogicalResult
+LoweringConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                           Strategy strategy, Strategy few, Strategy many) {
+  bool isLut = strategy == Strategy::Lut;
+  if ((few == Strategy::Lut) == isLut && (many == Strategy::Lut) == isLut)
+    return success();
+  return emitError() << "(C1) expected 'lut' for all numbers of rows or none, "
+                        "but got "
+                     << stringifyStrategy(strategy) << ", "
+                     << stringifyStrategy(few) << ", "
+                     << stringifyStrategy(many);
+}
+
+void LoweringConfigAttr::print(AsmPrinter &printer) const {
+  printer << "<strategy = " << stringifyStrategy(getStrategy());
+  if (getFew() != getStrategy())
+    printer << ", few = " << stringifyStrategy(getFew());
+  if (getMany() != getStrategy())
+    printer << ", many = " << stringifyStrategy(getMany());
+  printer << '>';
+}
+
+Attribute LoweringConfigAttr::parse(AsmParser &parser, Type) {
+  auto parseStrategy = [&](StringRef key) -> FailureOr<Strategy> {
+    if (parser.parseKeyword(key) || parser.parseEqual())
+      return failure();
+    return FieldParser<Strategy>::parse(parser);
+  };
+  SMLoc place = parser.getCurrentLocation();
+  if (parser.parseLess())
+    return {};
+  FailureOr<Strategy> strategy = parseStrategy("strategy");
+  if (failed(strategy))
+    return {};
+  FailureOr<Strategy> few = strategy, many = strategy;
+  bool isMore = succeeded(parser.parseOptionalComma());
+  if (isMore && succeeded(parser.parseOptionalKeyword("few"))) {
+    if (parser.parseEqual() ||
+        failed(few = FieldParser<Strategy>::parse(parser)))
+      return {};
+    isMore = succeeded(parser.parseOptionalComma());
+  }
+  if (isMore && failed(many = parseStrategy("many")))
+    return {};
+  if (parser.parseGreater())
+    return {};
+  return parser.getChecked<LoweringConfigAttr>(place, parser.getContext(),
+                                               *strategy, *few, *many);
+}
+
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef, StringAttr, StringAttr, StringAttr,
                                  StringAttr, ArrayAttr capabilities,

@@ -351,3 +351,14 @@ template <typename OpTy> static LogicalResult verifyStep(OpTy op) {
 
 LogicalResult ThreadRangeOp::verify() { return verifyStep(*this); }
 LogicalResult ClaimOp::verify() { return verifyStep(*this); }
+
+bool tern::isThreadOp(Operation *op) {
+  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp>(op);
+}
+
+LogicalResult GrantedOp::verify() {
+  if (llvm::popcount(getFeature()) == 1)
+    return success();
+  return emitOpError("(C1) expected a feature of one bit, but got ")
+         << int64_t(getFeature());
+}

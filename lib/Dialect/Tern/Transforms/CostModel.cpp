@@ -33,6 +33,10 @@ static constexpr KernelForm forms[] = {
     // As tile2, with shifts, and a sum across the register for each row.
     {Strategy::Dot, "row2", "int8_dot", anyColumns<packing::rowTwoBit>, 2.2, 1,
      0},
+    // As dot, with digits moved to their lowest bits and stored.
+    {Strategy::Tile, "base3", "tile_matmul", packing::bestTileBase3, 3.8, 1, 0},
+    {Strategy::Tile, "tile2", "tile_matmul", anyColumns<packing::tileTwoBit>,
+     2.8, 1, 0},
     // Two look-ups, mirroring, two sums, and the loads of tables: 19 for five
     // digits.
     {Strategy::Lut, "base3", "byte_permute", anyColumns<packing::columnBase3>,
@@ -82,6 +86,11 @@ static constexpr double vectorOpsPerCycle = 1.5;
 static constexpr double scalarOpsPerCycle = 2;
 static constexpr int64_t defaultL2 = 1 << 20;
 
+/// A matrix unit: rows of a tile, and its speed in units of the vector unit's
+/// `peak`.
+static constexpr int64_t tileRows = 16;
+static constexpr double tileSpeed = 8;
+
 /// The part of the shorter time that does not overlap with the longer; measured
 /// as 0.15 to 0.25 on kernels whose two times are about equal.
 static constexpr double notOverlapped = 0.2;
@@ -91,8 +100,31 @@ double Cost::total() const {
          notOverlapped * std::min(memory, arithmetic);
 }
 
+/// How often a matrix is taken apart for `tokens` rows, and how many products
+/// each weight then has.
+static std::pair<double, double> passes(const KernelForm &form,
+                                        TargetAttr target, int64_t tokens) {
+  switch (form.strategy) {
+  case Strategy::Reference:
+  case Strategy::AddSub:
+  case Strategy::Lut:
+    break;
+  case Strategy::Dot: {
+    // Few rows share what their accumulators leave registers for; for many the
+    // codes are kept.
+    int64_t together = std::clamp<int64_t>(target.getVectorBits() / 128, 1, 4);
+    return {tokens > MatmulOp::kFewRows ? 1
+                                        : llvm::divideCeil(tokens, together),
+            tokens};
+  }
+  case Strategy::Tile:
+    return {1, llvm::alignTo(tokens, tileRows) / tileSpeed};
+  }
+  return {tokens, tokens};
+}
+
 Cost tern::estimate(const KernelForm &form, TargetAttr target, int64_t rows,
-                    int64_t cols) {
+                    int64_t cols, int64_t tokens) {
   packing::Layout layout = form.layout(cols);
   double vectorBytes = std::max<int64_t>(target.getVectorBits() / 8, 1);
   double bandwidth =
@@ -107,17 +139,19 @@ Cost tern::estimate(const KernelForm &form, TargetAttr target, int64_t rows,
   Cost cost;
   cost.bytes = layout.bytes(rows, cols);
   cost.memory = double(cost.bytes) / bandwidth;
-  cost.arithmetic = weights * (form.byteOps / byteRate + form.products / peak +
-                               form.scalarOps / scalarRate);
+  auto [unpacked, products] = passes(form, target, tokens);
+  cost.arithmetic = weights * (form.byteOps * unpacked / byteRate +
+                               form.products * products / peak +
+                               form.scalarOps * unpacked / scalarRate);
   if (form.strategy == Strategy::Lut) {
     // 256 sums of two bytes for each group of columns, each written once; those
     // that leave the second-level cache come back from memory for every tile.
     double tables = double(layout.paddedCols(cols) / layout.digits()) * 512;
-    cost.arithmetic += tables / byteRate;
+    cost.arithmetic += double(tokens) * tables / byteRate;
     double l2 = target.getL2() ? target.getL2() : defaultL2;
     if (tables > l2)
-      cost.memory +=
-          tables * double(layout.paddedRows(rows) / layout.rows) / bandwidth;
+      cost.memory += double(tokens) * tables *
+                     double(layout.paddedRows(rows) / layout.rows) / bandwidth;
   }
   return cost;
 }

@@ -48,9 +48,9 @@ struct Cost {
   double total() const;
 };
 
-/// Of one row of activations times a matrix of `rows` x `cols`.
+/// Of `tokens` rows of activations times a matrix of `rows` x `cols`.
 Cost estimate(const KernelForm &form, TargetAttr target, int64_t rows,
-              int64_t cols);
+              int64_t cols, int64_t tokens = 1);
 
 } // namespace ternac::tern
 

@@ -17,18 +17,11 @@ using namespace ternac::tern;
 
 namespace {
 
-/// Whether a kernel of `strategy` can rescale the sums that it stores: those
+/// Whether the kernels of `config` can rescale the sums that they store: those
 /// that are defined by having no multiplication cannot.
-bool canRescale(Strategy strategy) {
-  switch (strategy) {
-  case Strategy::Reference:
-  case Strategy::AddSub:
-  case Strategy::Lut:
-    return false;
-  case Strategy::Dot:
-    return true;
-  }
-  llvm_unreachable("all strategies handled");
+bool canRescale(LoweringConfigAttr config) {
+  return !config.uses(Strategy::Reference) && !config.uses(Strategy::AddSub) &&
+         !config.uses(Strategy::Lut);
 }
 
 struct FuseRescales
@@ -44,7 +37,7 @@ private:
   static void fuse(RescaleOp op) {
     auto matmul = op.getAcc().getDefiningOp<MatmulOp>();
     if (!matmul || op.getNumResults() == 0 || !matmul->hasOneUse() ||
-        !matmul.getConfig() || !canRescale(matmul.getConfig()->getStrategy()))
+        !matmul.getConfig() || !canRescale(*matmul.getConfig()))
       return;
     // Where the rescale is: its other operands may come after the matmul.
     OpBuilder builder(op);

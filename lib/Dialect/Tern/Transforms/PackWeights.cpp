@@ -46,7 +46,10 @@ private:
     int64_t cols = cast<ShapedType>(op.getWeight().getType()).getDimSize(1);
     auto packedType = RankedTensorType::get({layout.bytes(rows, cols)},
                                             IntegerType::get(&getContext(), 8));
-    if (failed(padInput(op, layout.paddedCols(cols))))
+    int64_t columns = layout.paddedCols(cols);
+    if (op.getConfig()->uses(Strategy::Tile))
+      columns = llvm::alignTo(columns, MatmulOp::kTileColumns);
+    if (failed(padInput(op, columns)))
       return failure();
     OpBuilder builder(op);
     op.setColsAttr(builder.getI64IntegerAttr(cols));

@@ -136,46 +136,83 @@ private:
       diag << ", " << name;
   }
 
-  void select(MatmulOp op) {
+  using Ranking = SmallVector<std::pair<const KernelForm *, Cost>>;
+
+  /// `candidates`, that of least time for `tokens` rows first.
+  Ranking rank(ArrayRef<const KernelForm *> candidates, MatmulOp op,
+               int64_t tokens) {
     int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
-    int64_t cols = op.getMatrixCols();
-    SmallVector<std::pair<const KernelForm *, Cost>> ranking;
-    for (const KernelForm &form : forms)
-      ranking.emplace_back(&form, estimate(form, target, rows, cols));
+    Ranking ranking;
+    for (const KernelForm *form : candidates)
+      ranking.emplace_back(
+          form, estimate(*form, target, rows, op.getMatrixCols(), tokens));
     // Of equal estimates the one that comes first in the list of forms.
     llvm::sort(ranking, [](const auto &a, const auto &b) {
       return std::pair(a.second.total(), a.first) <
              std::pair(b.second.total(), b.first);
     });
-    const KernelForm &best = *ranking.front().first;
-    packing::Layout layout = best.layout(cols);
-    op.setConfigAttr(LoweringConfigAttr::get(&getContext(), best.strategy));
-    op.setPackingAttr(PackingAttr::get(&getContext(), layout));
-    explain(op, rows, cols, ranking);
+    return ranking;
   }
 
-  /// Why the first of `ranking` was chosen, with the estimates that decided.
-  static void explain(MatmulOp op, int64_t rows, int64_t cols,
-                      ArrayRef<std::pair<const KernelForm *, Cost>> ranking) {
+  void select(MatmulOp op) {
+    SmallVector<const KernelForm *> all;
+    for (const KernelForm &form : forms)
+      all.push_back(&form);
+    // One row decides on the packing, which the others share.
+    Ranking one = rank(all, op, 1);
+    packing::Layout layout = one.front().first->layout(op.getMatrixCols());
+    llvm::erase_if(all, [&](const KernelForm *form) {
+      return form->layout(op.getMatrixCols()) != layout;
+    });
+    Ranking few = rank(all, op, kSomeRows), many = rank(all, op, kManyRows);
+    auto strategyOf = [](const Ranking &ranking) {
+      return ranking.front().first->strategy;
+    };
+    op.setConfigAttr(LoweringConfigAttr::get(
+        &getContext(), strategyOf(one), strategyOf(few), strategyOf(many)));
+    op.setPackingAttr(PackingAttr::get(&getContext(), layout));
+    explain(op, one, few, many);
+  }
+
+  /// Rows that stand for a few and for many.
+  static constexpr int64_t kSomeRows = 8, kManyRows = 256;
+
+  /// Why the first of each was chosen, with the estimates that decided.
+  static void explain(MatmulOp op, const Ranking &one, const Ranking &few,
+                      const Ranking &many) {
+    int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
+    int64_t cols = op.getMatrixCols();
     std::string text;
     llvm::raw_string_ostream stream(text);
     if (auto load = op.getWeight().getDefiningOp<LoadGlobalOp>())
       stream << load.getGlobal() << ": ";
-    auto [best, cost] = ranking.front();
+    auto [best, cost] = one.front();
     stream << llvm::formatv(
         "chose {0} on {1} for {2}x{3}: {4:F2} bits a weight, about {5:F1} us "
         "to read and {6:F1} us to compute a row on one core",
         stringifyStrategy(best->strategy), best->layout(cols).name(), rows,
         cols, best->layout(cols).bitsPerWeight(rows, cols), cost.memory * 1e6,
         cost.arithmetic * 1e6);
-    if (ranking.size() == 1) {
+    if (one.size() == 1) {
       stream << "; nothing else was asked for";
-    } else {
-      stream << llvm::formatv("; in all {0:F1} us", cost.total() * 1e6);
-      for (auto [form, other] : ranking.drop_front().take_front(3))
+      op.emitRemark(text);
+      return;
+    }
+    stream << llvm::formatv("; in all {0:F1} us", cost.total() * 1e6);
+    auto others = [&](const Ranking &ranking) {
+      for (auto [form, other] : ArrayRef(ranking).drop_front().take_front(3))
         stream << llvm::formatv(", {0} on {1} {2:F1} us",
                                 stringifyStrategy(form->strategy),
                                 form->layout(cols).name(), other.total() * 1e6);
+    };
+    others(one);
+    for (auto [ranking, tokens] :
+         {std::pair(&few, kSomeRows), std::pair(&many, kManyRows)}) {
+      auto [form, other] = ranking->front();
+      stream << llvm::formatv("; {0} rows by {1} in {2:F1} us", tokens,
+                              stringifyStrategy(form->strategy),
+                              other.total() * 1e6);
+      others(*ranking);
     }
     op.emitRemark(text);
   }

@@ -58,7 +58,8 @@ def Tern_Strategy : Tern_Enum<"Strategy", "how a ternary matmul is computed", [
   I32EnumAttrCase<"Reference", 0, "reference">,
   I32EnumAttrCase<"AddSub", 1, "add_sub">,
   I32EnumAttrCase<"Dot", 2, "dot">,
-  I32EnumAttrCase<"Lut", 3, "lut">]>;
+  I32EnumAttrCase<"Lut", 3, "lut">,
+  I32EnumAttrCase<"Tile", 4, "tile">]>;
 
 def Tern_Activation : Tern_Enum<"Activation", "function of a gated product", [
   I32EnumAttrCase<"Relu2", 0, "relu2">,
@@ -141,8 +142,10 @@ def Tern_PackingAttr : Tern_Attr<"Packing", "packing"> {
 def Tern_LoweringConfigAttr : Tern_Attr<"LoweringConfig", "lowering_config"> {
   let summary = "how one matmul will be lowered";
   let description = [{
-    Written by the selection pass of a target, read by its lowering. All
-    strategies give the same int32 results.
+    Written by the selection pass of a target, read by its lowering. A call has
+    one row of activations (`strategy`), a few, 2 to 16 (`few`), or many
+    (`many`); what is not printed is as `strategy`. All strategies give the same
+    int32 results, from the same packed weights.
 
     * `reference`: scalar multiply and add, the definition.
     * `add_sub`: additions and subtractions chosen by the weights; no
@@ -152,15 +155,38 @@ def Tern_LoweringConfigAttr : Tern_Attr<"LoweringConfig", "lowering_config"> {
       once per row of activations; a byte is then an index, and what is left are
       look-ups and additions. No multiplication. Reads layouts whose tiles are
       one byte wide.
+    * `tile`: products of matrix units, of 16 rows and codes unpacked for all of
+      them.
+
+    Constraints:
+    * (C1) where one of the three is `lut`, all are: it has layouts of its own.
 
     Example:
 
     ```mlir
-    module attributes {tern.example = #tern.lowering_config<strategy = dot>} {}
+    module attributes {tern.example = #tern.lowering_config<strategy = dot, many = tile>} {}
     ```
   }];
-  let parameters = (ins EnumParameter<Tern_Strategy>:$strategy);
-  let assemblyFormat = "`<` `strategy` `=` $strategy `>`";
+  let parameters = (ins
+    EnumParameter<Tern_Strategy>:$strategy,
+    EnumParameter<Tern_Strategy>:$few,
+    EnumParameter<Tern_Strategy>:$many);
+  let builders = [AttrBuilder<(ins "::ternac::tern::Strategy":$strategy), [{
+    return $_get($_ctxt, strategy, strategy, strategy);
+  }]>];
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Whether calls of any number of rows are lowered by `strategy`.
+    bool uses(::ternac::tern::Strategy strategy) const {
+      return getStrategy() == strategy || getFew() == strategy ||
+             getMany() == strategy;
+    }
+    /// Whether one strategy is that of any number of rows.
+    bool isUniform() const {
+      return getFew() == getStrategy() && getMany() == getStrategy();
+    }
+  }];
 }
 
 def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
@@ -179,6 +205,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     * `base3_unpack`: the digits of base-3 bytes cost about as much as two-bit
       fields, so that fewer bytes win,
     * `mask_registers`: vector operations can be predicated,
+    * `tile_matmul`: a matrix unit multiplies tiles of bytes,
     * `vector_popcount`: the set bits of every i32 of a register are counted by
       one instruction.
 

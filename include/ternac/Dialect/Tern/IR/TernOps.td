@@ -729,6 +729,10 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     /// Rows of q whose tables the scratch of `lut` holds, and the i16 elements
     /// of a row's tables: 256 for each byte of a row of the matrix.
     static constexpr int64_t kTableRows = 4;
+    /// Rows of q that are few, if more than one, and columns of q that a
+    /// product of `tile` takes.
+    static constexpr int64_t kFewRows = 16;
+    static constexpr int64_t kTileColumns = 64;
     static constexpr int64_t kTableElements = 256;
     bool hasTables();
     int64_t getTableColumns();

@@ -95,4 +95,29 @@ def Tern_ClaimOp : Tern_Op<"claim"> {
   let hasVerifier = 1;
 }
 
+def Tern_GrantedOp : Tern_Op<"granted", [Pure]> {
+  let summary = "whether the host lets the code use a feature";
+  let description = [{
+    `feature` is a bit of `TernacEnvironment.granted_features` in
+    `ternac/Runtime/ModelABI.h`: what a CPU has may still be for the operating
+    system to grant. Every thread of a call gets the same answer.
+
+    Constraints:
+    * (C1) `feature` is one bit.
+
+    Example:
+
+    ```mlir
+    func.func @f(%env: !tern.environment) -> i1 {
+      %granted = tern.granted %env, 1
+      return %granted : i1
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment, I64Attr:$feature);
+  let results = (outs I1:$result);
+  let assemblyFormat = "$environment `,` $feature attr-dict";
+  let hasVerifier = 1;
+}
+
 #endif // TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD

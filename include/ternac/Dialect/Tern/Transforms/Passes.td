@@ -290,7 +290,9 @@ def TernSelectLoweringPass
   let summary = "Chooses strategy and packing of every ternary matmul";
   let description = [{
     Writes `config` and `packing` on each `tern.matmul`: the pair for which a
-    row of activations takes least time on one core of `tern.target`. The time is
+    row of activations takes least time on one core of `tern.target`, and, for
+    a few rows and for many, the strategies that take least on the same packing
+    (measured by 8 and 256 rows). The time is
     estimated from the padded bytes and the target's `bandwidth`, and from the
     operations of the kernel and the target's `vector_bits`, `peak` and cache
     sizes; the longer of the two counts, and a fifth of the shorter. A remark at
@@ -414,6 +416,50 @@ def TernFuseRescalesPass : Pass<"tern-fuse-rescales", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::ternac::tern::TernDialect"];
+}
+
+def TernSpecializeRowsPass
+    : Pass<"tern-specialize-rows", "::mlir::ModuleOp"> {
+  let summary = "Writes a matmul for each number of rows that has its strategy";
+  let description = [{
+    Where `config` names several strategies, the number of rows of the call
+    decides at run time. Part of the way from `bufferized` to `vectorized`.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x16xi32>) {
+      tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot, many = tile>,
+          packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+        : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+      return
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x16xi32>) {
+      %c0 = arith.constant 0 : index
+      %rows = memref.dim %q, %c0 : memref<?x64xi8>
+      %few = arith.constant 16 : index
+      %many = arith.cmpi ugt, %rows, %few : index
+      scf.if %many {
+        tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = tile>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+      } else {
+        tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>,
+            packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+          : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+      }
+      return
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::ternac::tern::TernDialect"];
 }
 
 //===----------------------------------------------------------------------===//
