@@ -63,6 +63,9 @@ def main():
         counts[outcome] += 1
         if outcome != "passed":
             print(f"{outcome}: {name}" + (f": {reason}" if reason else ""))
+    emulated = sum(outcome == "passed" and name.endswith("emulated]") for name, outcome, reason in tests)
+    if emulated:
+        print(f"emulated: instructions that this processor lacks, in {emulated} of the tests that passed")
     ran = counts["passed"] + counts["failed"]
     if not ran:
         print("error: no test ran", file=sys.stderr)

@@ -37,7 +37,7 @@ def pytest_terminal_summary(terminalreporter):
         groups = {group: count for (name, group), count in harness.tally.items() if name == target.name}
         passed, failed = (sum(count[i] for count in groups.values()) for i in range(2))
         reason = target.why_not_here()
-        verdict = f"not run: {reason}" if reason else f"{passed} cases passed, {failed} failed"
+        verdict = f"not run: {reason}" if reason else f"{passed} cases passed, {failed} failed" + ", emulated" * target.emulated()
         terminalreporter.write_line(f"{target.name} claims {claims}: {verdict}")
         if passed + failed:
             parts = (f"{group} {ok}" + (f" ({bad} failed)" if bad else "") for group, (ok, bad) in sorted(groups.items()))

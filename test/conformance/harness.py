@@ -53,7 +53,8 @@ class Build:
         self.future, self.lock = None, threading.Lock()
 
     def __str__(self):
-        return "-".join([self.target.name] + [word for word in (self.strategy, self.packing) if word != "auto"])
+        words = [self.target.name] + [word for word in (self.strategy, self.packing) if word != "auto"]
+        return "-".join(words + ["emulated"] * self.target.emulated())
 
     def start(self):
         """Begins to compile in the background."""
@@ -84,7 +85,7 @@ class Build:
         ]
 
     def compile(self):
-        stem = folder() / f"{self.text.__module__}-{self}"
+        stem = folder() / f"{self.text.__module__}-{self.text.__name__}-{self}"
         try:
             library, bufferized = build(self.text(), stem, self.options())
         except CompileError as error:

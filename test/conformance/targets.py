@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from host import host_features  # noqa: E402
+from bare import emulate, missing  # noqa: E402
 
 PACKINGS = ("row2", "tile2", "base3")
 _LEVEL2 = ("ssse3", "sse4_2")
@@ -26,10 +26,18 @@ class Target:
     def __str__(self):
         return self.name
 
+    def emulated(self):
+        """Whether some of its code's instructions are emulated here."""
+        return bool(missing(self.needs)) and emulate(missing(self.needs))
+
+    def slow(self):
+        """Whether every emulated instruction does so little that tests should have few cases."""
+        return self.emulated() and "avx_vnni" in missing(self.needs)
+
     def why_not_here(self):
         """Why this host cannot run the target's code, or None."""
-        missing = [feature for feature in self.needs if feature not in host_features()]
-        return f"{self.name}: this host lacks {', '.join(missing)}" if missing else None
+        lacks = missing(self.needs)
+        return f"{self.name}: this host lacks {', '.join(sorted(lacks))}" if lacks and not emulate(lacks) else None
 
 
 ADD_SUB = {"add_sub": (*PACKINGS, "planes")}

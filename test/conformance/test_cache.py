@@ -6,6 +6,8 @@ Everything that no append wrote is NaN, and so is not allowed to matter; so are 
 that no position needs.
 """
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,7 @@ class Scene:
         steps = np.rint(numbers * (np.float32(127) / largest))
         return steps.astype(np.float64) * largest / 127
 
+    @functools.cached_property
     def expected(self):
         heads, shared, d = self.shape
         y = np.empty(self.q.shape)
@@ -97,6 +100,12 @@ class Scene:
         return y
 
 
+@functools.cache
+def scene_of(*parameters, ends=ENDS):
+    """Every target has the same scenes."""
+    return Scene(*parameters, ends)
+
+
 SCENES = [(*shape, element) for shape in SHAPES for element in ELEMENTS]
 
 
@@ -105,10 +114,10 @@ def test_long_cache(build):
     """Few rows beyond 64 blocks, which the scratch of partial results has no room for, as many rows compute them."""
     with Cases(build, "attention") as cases:
         for parameters in ((4, 2, 8, "f16"), (1, 1, 8, "f32"), (4, 2, 8, "i8")):
-            scene = Scene(*parameters, ends=(64 * BLOCK + 40,))
+            scene = scene_of(*parameters, ends=(64 * BLOCK + 40,))
             name, everything = scene.name(), slice(0, len(scene.q))
             whole, pool = cases.library.call(name, scene.arguments(everything, scene.pool, 1), scene.output(everything), 2)
-            problem = Close(scene.expected(), TOLERANCES["attention"], np.abs(scene.v).max())
+            problem = Close(scene.expected, TOLERANCES["attention"], np.abs(scene.v).max())
             cases.judge(f"{name} whole", complaint(problem, whole))
             for first in (64 * BLOCK - 1, 64 * BLOCK, 64 * BLOCK + 1):
                 for count, threads in ((1, 1), (1, 3), (15, 2)):
@@ -121,9 +130,9 @@ def test_long_cache(build):
 @pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
 def test_cache(build):
     with Cases(build, "attention") as cases:
-        for scene in (Scene(*parameters) for parameters in SCENES):
+        for scene in (scene_of(*parameters) for parameters in SCENES):
             name, everything = scene.name(), slice(None)
-            expected = scene.expected()
+            expected = scene.expected
 
             def close(rows, expected=expected, unit=np.abs(scene.v).max()):
                 return Close(expected[rows], TOLERANCES["attention"], unit)

@@ -7,14 +7,53 @@ own arguments come a memref per result, the workspace, the weights and the frame
 """
 
 import ctypes
+import functools
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+from host import host_features
+
 ROOT = Path(__file__).resolve().parents[2]
 TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin"), "ternac")
+EMULATOR = Path(TERNAC).parents[1] / "test" / "emulation" / "libternac_emulator.so"
+
+# The features, as Linux names them, whose instructions the emulator knows.
+EMULATED = frozenset(("avx_vnni", "amx_tile", "amx_int8", "amx_bf16"))
+
+
+@functools.cache
+def _system_saves_tiles():
+    """Asks Linux to save the tiles of this process, which it does not otherwise."""
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(*map(ctypes.c_long, (arch_prctl, request_permission, tile_data))) == 0
+
+
+@functools.cache
+def missing(features):
+    """Those of a tuple of features, as Linux names them, that this process cannot use."""
+    lacks = set(features) - host_features()
+    tiles = {feature for feature in features if feature.startswith("amx")} - lacks
+    if tiles and not _system_saves_tiles():
+        lacks |= tiles
+    return frozenset(lacks)
+
+
+@functools.cache
+def emulator():
+    """The library that emulates instructions, once it does, or None."""
+    if not EMULATOR.is_file():
+        return None
+    library = ctypes.CDLL(str(EMULATOR))
+    library.ternac_emulator_count.restype = ctypes.c_uint64
+    return None if library.ternac_emulator_install() else library
+
+
+def emulate(features):
+    """Whether this process can run code that needs `features`, which it lacks, from now on."""
+    return EMULATED.issuperset(features) and emulator() is not None
 
 
 class CompileError(Exception):
