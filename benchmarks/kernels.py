@@ -244,7 +244,7 @@ class Kernel:
             indices = [ctypes.c_int64(value) for value in (first + step * begin, step, end - begin)]
             fixed = [value for array in arrays[:4] for value in memref(array)] + indices
             fixed += [value for array in arrays[4:] for value in memref(array)]
-            calls.append((fixed, Frame(0, 1, None, barrier, ctypes.pointer(ctypes.c_int64(0)), 0), arrays))
+            calls.append((fixed, Frame(0, 1, None, barrier, ctypes.pointer(ctypes.c_int64(0)), 0, 1), arrays))
 
         def work(thread):
             fixed, frame, _ = calls[thread]

@@ -157,7 +157,7 @@ class Library:
         counter = ctypes.c_int64(0)
 
         def run(thread):
-            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0)
+            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0, 1)
             function(*fixed, ctypes.byref(frame))
 
         others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]

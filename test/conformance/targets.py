@@ -44,6 +44,7 @@ ADD_SUB = {"add_sub": (*PACKINGS, "planes")}
 DOT = {"dot": PACKINGS}
 LUT = {"lut": ("tile2", "base3")}
 ALL = {**ADD_SUB, **LUT, **DOT}
+TILE = {"tile": ("tile2", "base3")}
 
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 TARGETS = (
@@ -54,5 +55,6 @@ TARGETS = (
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, (*_LEVEL3, "avx_vnni")),
     Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, (*_LEVEL3, "avx512vl", "avx512_vnni")),
     Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, _LEVEL4),
+    Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8", TILE, (*_LEVEL4, "avx512_vnni", "amx_tile", "amx_int8")),
     Target("native", "cpu,arch=native", ALL, _LEVEL2),
 )

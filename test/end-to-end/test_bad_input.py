@@ -454,7 +454,7 @@ def test_no_config(model):
         (["--kv-cache=i4"], ["i4", "f16", "f32", "i8"]),
         (["--attention=none"], ["none", "auto"]),
         (["--strategy=magic"], ["magic", "add_sub"]),
-        (["--strategy=tile"], ["tile", "not supported yet"]),
+        (["--strategy=tile", "--target=cpu,arch=x86-64-v4"], ["strategy 'tile'", "tile_matmul"]),
         (["--strategy=lut", "--packing=row2"], ["lut", "tile2", "base3", "row2"]),
         (["--strategy=dot", "--target=reference"], ["dot", "reference"]),
         (["--strategy=dot", "--packing=planes"], ["planes", "dot", "tile2"]),

@@ -55,9 +55,9 @@ constexpr Choice<Attention> attentions[] = {{"auto", Attention::Auto},
                                             {"f32", Attention::F32}};
 constexpr Choice<bool> weightPlaces[] = {{"embedded", true},
                                          {"separate", std::nullopt}};
-constexpr Choice<bool> strategies[] = {
-    {"auto", true}, {"add_sub", true},   {"dot", true},
-    {"lut", true},  {"reference", true}, {"tile", std::nullopt}};
+constexpr Choice<bool> strategies[] = {{"auto", true},      {"add_sub", true},
+                                       {"dot", true},       {"lut", true},
+                                       {"reference", true}, {"tile", true}};
 
 constexpr Choice<bool> packings[] = {{"auto", true},   {"row2", true},
                                      {"tile2", true},  {"base3", true},
@@ -99,7 +99,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("kv-cache", "TYPE", cache, "f16 (default), f32 or i8");
   arguments.option("attention", "TYPE", attention, "auto (default) or f32");
   arguments.option("strategy", "NAME", compile.lowering.strategy,
-                   "of ternary matmuls: auto (default), add_sub, dot, lut");
+                   "of ternary matmuls: auto (default), add_sub, dot, lut, "
+                   "tile");
   arguments.option("packing", "NAME", compile.lowering.packing,
                    "of ternary weights: auto (default), row2, tile2, base3, "
                    "planes");
