@@ -10,7 +10,8 @@ from ternac import load
 
 VOCABULARY = 569
 
-MODES = {"default": (), "f32": ("--attention=f32",), "exact": support.EXACT, "i8": ("--attention=f32", "--kv-cache=i8", "--head=i4")}
+F32 = "--attention=f32"
+MODES = {"default": (), "f32": (F32,), "exact": support.EXACT, "i8": (F32, "--kv-cache=i8", "--head=i4")}
 SHARING = ("f32", "exact", "i8")
 
 
