@@ -100,9 +100,10 @@ def in_turn(kinds, rounds, options):
 class Figures:
     """One measurement over several reports."""
 
-    def __init__(self, reports, kind, threads, context=0):
+    def __init__(self, reports, kind, threads, context=0, sequences=1):
         found = [r for report in reports for r in report["results"]]
-        found = [r for r in found if (r["kind"], r["threads"], r["context"]) == (kind, threads, context)]
+        wanted = (kind, threads, context, sequences)
+        found = [r for r in found if (r["kind"], r["threads"], r["context"], r["sequences"]) == wanted]
         self.samples = [sample for result in found for sample in result["samples"]]
         self.rate = statistics.median(self.samples)
         self.roof = statistics.median(result["roof_fraction"] for result in found)
@@ -164,6 +165,25 @@ def context_tables(libraries, options, threads):
     table([*header, *(f"of the memory roof, {count}" for count in threads)], rows)
 
 
+def batch_tables(libraries, options, threads):
+    print("## Decode of several sequences\n")
+    batches, counts = (1, 4, 16, 64), ",".join(map(str, threads))
+    library = libraries.get("auto", "")
+    arguments = ["-p", 0, "-n", 4, "-t", counts, "-s", ",".join(map(str, batches)), "-r", options.repetitions]
+    reports = in_turn([("auto", library, ())], options.rounds, arguments)["auto"]
+    rows = []
+    for batch in batches:
+        figures = [Figures(reports, "decode", count, sequences=batch) for count in threads]
+        row = [batch, f"{(figures[0].bytes['body'] + figures[0].bytes['head']) / 1e6:.0f}"]
+        for f in figures:
+            row += [f, f"{f.rate / batch:.1f}", f"{100 * f.roof:.0f} %", f"{100 * f.peak:.0f} %"]
+        rows.append(row)
+    header = ["sequences", "MB per token (body + head)"]
+    for count in threads:
+        header += [f"tokens/s, {count} threads", "of each", "of the memory roof", "of the int8 peak"]
+    table(header, rows)
+
+
 def start_tables(libraries, options, threads):
     print("## Start, memory, huge pages\n")
     library = libraries.get("auto", "")
@@ -205,13 +225,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=2, help="how often libraries run in turn (default 2)")
     parser.add_argument("--repetitions", "-r", type=int, default=3, help="samples in each round (default 3)")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "benchmarks", help="for libraries, which are deleted at the end")
-    parser.add_argument("--parts", default="strategies,contexts,start,kernels", help="tables to make (default: all)")
+    parser.add_argument("--parts", default="strategies,contexts,batches,start,kernels", help="tables to make (default: all)")
     options = parser.parse_args()
     threads = sorted({1, len(os.sched_getaffinity(0))})
     libraries = Libraries(options.folder)
     parts = {
         "strategies": lambda: strategy_tables(libraries, options, threads),
         "contexts": lambda: context_tables(libraries, options, threads),
+        "batches": lambda: batch_tables(libraries, options, threads),
         "start": lambda: start_tables(libraries, options, threads),
         "kernels": lambda: kernel_tables(options, threads),
     }

@@ -1,69 +1,37 @@
-//===- Session.cpp - Sequences of tokens fed to a model -------------------===//
+//===- Session.cpp - Tokens fed to a model --------------------------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The library trusts its caller. A session is the caller it can trust: all
-// that comes from outside is checked here, before anything is changed.
+// Creating a session, and all that runs the model. What only moves cache blocks
+// about is in Sequences.cpp.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ternac/Runtime/Session.h"
-#include "BlockTable.h"
 #include "Error.h"
 #include "HugePages.h"
 #include "Library.h"
+#include "SessionState.h"
 #include "ternac/Runtime/HostFeatures.h"
-#include "ternac/Runtime/MappedMemory.h"
-#include "ternac/Runtime/ThreadPool.h"
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 using namespace ternac::runtime;
 
-namespace {
-/// Tokens that one sequence gets in one call.
-struct Chunk {
-  uint32_t sequence;
-  size_t count;
-};
-} // namespace
-
-struct TernacSession {
-  TernacSession(TernacLibrary *library, std::unique_ptr<ThreadPool> pool,
-                MappedMemory workspace, MappedMemory cache, BlockTable blocks)
-      : library(library), model(library->model), pool(std::move(pool)),
-        environment(this->pool->environment(grantedFeatures())),
-        workspace(std::move(workspace)), cache(std::move(cache)),
-        blocks(std::move(blocks)), lengths(this->blocks.rows(), 0) {}
-
-  bool checkSequence(uint32_t sequence) const;
-  bool checkTokens(const int32_t *tokens, size_t count) const;
-  bool reserve(uint32_t sequence, size_t count);
-  void forget(uint32_t sequence);
-  bool forward(const int32_t *tokens, const std::vector<Chunk> &chunks,
-               float *logits);
-  bool feed(uint32_t sequence, const int32_t *tokens, size_t count,
-            float *logits, size_t logitCount);
-
-  TernacLibrary *library;
-  const TernacModel *model;
-  std::unique_ptr<ThreadPool> pool;
-  TernacEnvironment environment;
-  MappedMemory workspace, cache;
-  BlockTable blocks;
-  std::vector<uint32_t> lengths; ///< tokens fed to each sequence
-
-  // The rows of the next call, kept between calls to spare the allocations.
-  std::vector<int32_t> positions, sequences, logitRows;
-};
+TernacSession::TernacSession(TernacLibrary *library,
+                             std::unique_ptr<ThreadPool> pool,
+                             MappedMemory workspace, MappedMemory cache,
+                             BlockTable blocks)
+    : library(library), model(library->model), pool(std::move(pool)),
+      environment(this->pool->environment(grantedFeatures())),
+      workspace(std::move(workspace)), cache(std::move(cache)),
+      blockBytes(model->cache_bytes(1)), blocks(std::move(blocks)),
+      histories(this->blocks.rows()) {}
 
 //===----------------------------------------------------------------------===//
 // Creation
@@ -94,8 +62,8 @@ static bool resolveOptions(const TernacModel *model,
     options.sequences = 1;
   if (options.sequences > model->max_sequences) {
     setError("expected at most %u sequences, which the model was compiled for, "
-             "but got %u",
-             model->max_sequences, options.sequences);
+             "but got %u; compile it with --max-sequences=%u",
+             model->max_sequences, options.sequences, options.sequences);
     return false;
   }
   // More blocks than all sequences together can fill would never be used.
@@ -171,10 +139,19 @@ uint32_t ternac_session_threads(const TernacSession *session) {
 //===----------------------------------------------------------------------===//
 
 bool TernacSession::checkSequence(uint32_t sequence) const {
-  if (sequence < lengths.size())
+  if (sequence < histories.size())
     return true;
-  setError("expected a sequence below %zu, but got %u", lengths.size(),
+  setError("expected a sequence below %zu, but got %u", histories.size(),
            sequence);
+  return false;
+}
+
+bool TernacSession::checkEmpty(uint32_t sequence) const {
+  if (histories[sequence].empty())
+    return true;
+  setError("expected sequence %u to be empty, but it has %u tokens; free it "
+           "first",
+           sequence, lengthOf(sequence));
   return false;
 }
 
@@ -190,26 +167,57 @@ bool TernacSession::checkTokens(const int32_t *tokens, size_t count) const {
   return true;
 }
 
-/// Gets the cache blocks for `count` more tokens.
-bool TernacSession::reserve(uint32_t sequence, size_t count) {
-  uint32_t length = lengths[sequence];
-  if (count > model->context_length - length) {
-    setError("%zu tokens after %u do not fit the context of %u tokens", count,
-             length, model->context_length);
-    return false;
-  }
-  if (blocks.resize(sequence, length + static_cast<uint32_t>(count)))
+bool TernacSession::checkContext(uint32_t sequence, size_t count) const {
+  uint32_t length = lengthOf(sequence);
+  if (count <= model->context_length - length)
     return true;
-  setError("the cache is full: %zu more tokens need more than the %u free "
-           "blocks (of %u) of %u tokens",
-           count, blocks.freeBlocks(), blocks.blocks(),
-           TERNAC_CACHE_BLOCK_POSITIONS);
+  setError("sequence %u: %zu tokens after %u do not fit the context of %u "
+           "tokens",
+           sequence, count, length, model->context_length);
   return false;
 }
 
-/// Gives back what `reserve` got and was not used.
-void TernacSession::forget(uint32_t sequence) {
-  blocks.resize(sequence, lengths[sequence]);
+//===----------------------------------------------------------------------===//
+// Cache blocks
+//===----------------------------------------------------------------------===//
+
+bool TernacSession::reserve(Chunk &chunk) {
+  uint32_t length = lengthOf(chunk.sequence);
+  uint32_t newLength = length + static_cast<uint32_t>(chunk.count);
+  uint32_t needed = blocks.needed(chunk.sequence, length, newLength);
+  if (needed > blocks.freeBlocks()) {
+    setError("the cache is full: expected %u free blocks (of %u tokens) for "
+             "%zu more tokens of sequence %u, but found %u of %u; free or "
+             "truncate a sequence, or create the session with more "
+             "cache_blocks",
+             needed, TERNAC_CACHE_BLOCK_POSITIONS, chunk.count, chunk.sequence,
+             blocks.freeBlocks(), blocks.blocks());
+    return false;
+  }
+  chunk.copied = blocks.extend(chunk.sequence, length, newLength);
+  if (chunk.copied.from >= 0) {
+    char *pool = static_cast<char *>(cache.data());
+    memcpy(pool + static_cast<uint32_t>(chunk.copied.to) * blockBytes,
+           pool + static_cast<uint32_t>(chunk.copied.from) * blockBytes,
+           blockBytes);
+  }
+  return true;
+}
+
+bool TernacSession::reserve(std::vector<Chunk> &chunks) {
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    if (reserve(chunks[i]))
+      continue;
+    release(chunks, i);
+    return false;
+  }
+  return true;
+}
+
+void TernacSession::release(const std::vector<Chunk> &chunks, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    blocks.undo(chunks[i].sequence, lengthOf(chunks[i].sequence),
+                chunks[i].copied);
 }
 
 //===----------------------------------------------------------------------===//
@@ -229,27 +237,20 @@ static const char *describe(int32_t code) {
   }
 }
 
-/// Runs the model over the rows of `chunks`, whose tokens follow one another.
-/// `logitRows` says which rows want logits. Lengths are not changed.
-bool TernacSession::forward(const int32_t *tokens,
-                            const std::vector<Chunk> &chunks, float *logits) {
-  positions.clear();
-  sequences.clear();
-  for (const Chunk &chunk : chunks) {
-    for (size_t i = 0; i < chunk.count; ++i) {
-      positions.push_back(static_cast<int32_t>(lengths[chunk.sequence] + i));
-      sequences.push_back(static_cast<int32_t>(chunk.sequence));
-    }
-  }
+/// Runs the model over `count` rows from `begin`. `logitRows` are counted from
+/// there.
+bool TernacSession::call(const int32_t *tokens, size_t begin, size_t count,
+                         const int32_t *logitRows, size_t logitCount,
+                         float *logits) {
   TernacCall call = {};
   call.struct_size = sizeof(call);
   call.abi_version = TERNAC_ABI_VERSION;
-  call.rows = static_cast<uint32_t>(positions.size());
-  call.logit_count = static_cast<uint32_t>(logitRows.size());
-  call.tokens = tokens;
-  call.positions = positions.data();
-  call.sequences = sequences.data();
-  call.logit_rows = logitRows.data();
+  call.rows = static_cast<uint32_t>(count);
+  call.logit_count = static_cast<uint32_t>(logitCount);
+  call.tokens = tokens + begin;
+  call.positions = positions.data() + begin;
+  call.sequences = sequences.data() + begin;
+  call.logit_rows = logitRows;
   call.logits = logits;
   call.block_table = blocks.data();
   call.block_table_rows = blocks.rows();
@@ -266,22 +267,52 @@ bool TernacSession::forward(const int32_t *tokens,
   return false;
 }
 
-/// Appends tokens whose blocks are reserved, and counts those that were fed.
-bool TernacSession::feed(uint32_t sequence, const int32_t *tokens, size_t count,
-                         float *logits, size_t logitCount) {
-  size_t firstLogit = count - logitCount;
-  for (size_t start = 0; start < count;) {
-    size_t rows = std::min<size_t>(count - start, model->max_rows);
-    logitRows.clear();
-    for (size_t row = 0; row < rows; ++row)
-      if (start + row >= firstLogit)
-        logitRows.push_back(static_cast<int32_t>(row));
-    if (!forward(tokens + start, {{sequence, rows}}, logits))
+/// Runs the model over the rows of all `chunks`, in as many calls as they need.
+bool TernacSession::forward(const std::vector<Chunk> &chunks,
+                            const int32_t *tokens, float *logits) {
+  positions.clear();
+  sequences.clear();
+  logitRows.clear();
+  for (const Chunk &chunk : chunks) {
+    for (size_t i = 0; i < chunk.count; ++i) {
+      if (chunk.count - i <= chunk.logitRows)
+        logitRows.push_back(static_cast<int32_t>(positions.size()));
+      positions.push_back(static_cast<int32_t>(lengthOf(chunk.sequence) + i));
+      sequences.push_back(static_cast<int32_t>(chunk.sequence));
+    }
+  }
+  size_t firstLogit = 0;
+  for (size_t begin = 0; begin < positions.size(); begin += model->max_rows) {
+    size_t count = std::min<size_t>(positions.size() - begin, model->max_rows);
+    size_t endLogit = firstLogit;
+    for (; endLogit < logitRows.size(); ++endLogit) {
+      if (static_cast<size_t>(logitRows[endLogit]) >= begin + count)
+        break;
+      logitRows[endLogit] -= static_cast<int32_t>(begin);
+    }
+    size_t logitCount = endLogit - firstLogit;
+    if (!call(tokens, begin, count, logitRows.data() + firstLogit, logitCount,
+              logits))
       return false;
     if (logits)
-      logits += logitRows.size() * size_t(model->vocab_size);
-    lengths[sequence] += static_cast<uint32_t>(rows);
-    start += rows;
+      logits += logitCount * model->vocab_size;
+    firstLogit = endLogit;
+  }
+  return true;
+}
+
+bool TernacSession::append(std::vector<Chunk> chunks, const int32_t *tokens,
+                           float *logits) {
+  if (!reserve(chunks))
+    return false;
+  if (!forward(chunks, tokens, logits)) {
+    release(chunks, chunks.size());
+    return false;
+  }
+  for (const Chunk &chunk : chunks) {
+    std::vector<int32_t> &history = histories[chunk.sequence];
+    history.insert(history.end(), tokens, tokens + chunk.count);
+    tokens += chunk.count;
   }
   return true;
 }
@@ -296,114 +327,36 @@ int32_t ternac_feed(TernacSession *session, uint32_t sequence,
              count, logit_rows);
     return -1;
   }
-  if (!session->checkSequence(sequence) ||
-      !session->checkTokens(tokens, count) ||
-      !session->reserve(sequence, count))
-    return -1;
-  uint32_t before = session->lengths[sequence];
-  if (session->feed(sequence, tokens, count, logits, logit_rows))
-    return 0;
-  session->lengths[sequence] = before;
-  session->forget(sequence);
-  return -1;
-}
-
-/// The chunks of a batch, checked against one another.
-static bool collectChunks(const TernacSession &session, size_t count,
-                          const uint32_t *sequences, const size_t *counts,
-                          std::vector<Chunk> &chunks, size_t &rows) {
-  std::vector<bool> seen(session.lengths.size());
-  for (size_t i = 0; i < count; ++i) {
-    if (!session.checkSequence(sequences[i]))
-      return false;
-    if (seen[sequences[i]]) {
-      setError("sequence %u is twice in one batch", sequences[i]);
-      return false;
-    }
-    seen[sequences[i]] = true;
-    if (counts[i] == 0) {
-      setError("expected at least one token for sequence %u", sequences[i]);
-      return false;
-    }
-    if (counts[i] > session.model->max_rows - rows) {
-      setError("expected at most %u tokens in one batch, but got more",
-               session.model->max_rows);
-      return false;
-    }
-    rows += counts[i];
-    chunks.push_back({sequences[i], counts[i]});
-  }
-  return true;
+  bool fed = session->checkSequence(sequence) &&
+             session->checkContext(sequence, count) &&
+             session->checkTokens(tokens, count) &&
+             session->append({{sequence, count, logit_rows}}, tokens, logits);
+  return fed ? 0 : -1;
 }
 
 int32_t ternac_feed_batch(TernacSession *session, size_t chunks,
                           const uint32_t *sequences, const size_t *counts,
                           const int32_t *tokens, float *logits) {
   std::vector<Chunk> list;
+  std::vector<bool> seen(session->histories.size());
   size_t rows = 0;
-  if (!collectChunks(*session, chunks, sequences, counts, list, rows) ||
-      !session->checkTokens(tokens, rows))
-    return -1;
-  if (list.empty())
-    return 0;
-  bool fed = true;
-  size_t end = 0;
-  session->logitRows.clear();
-  for (const Chunk &chunk : list) {
-    fed = fed && session->reserve(chunk.sequence, chunk.count);
-    end += chunk.count;
-    if (logits)
-      session->logitRows.push_back(static_cast<int32_t>(end - 1));
+  for (size_t i = 0; i < chunks; ++i) {
+    if (!session->checkSequence(sequences[i]) ||
+        !session->checkContext(sequences[i], counts[i]))
+      return -1;
+    if (seen[sequences[i]]) {
+      setError("sequence %u is twice in one batch", sequences[i]);
+      return -1;
+    }
+    seen[sequences[i]] = true;
+    if (counts[i] == 0) {
+      setError("expected at least one token for sequence %u", sequences[i]);
+      return -1;
+    }
+    list.push_back({sequences[i], counts[i], logits ? size_t(1) : size_t(0)});
+    rows += counts[i];
   }
-  fed = fed && session->forward(tokens, list, logits);
-  for (const Chunk &chunk : list) {
-    if (fed)
-      session->lengths[chunk.sequence] += static_cast<uint32_t>(chunk.count);
-    else
-      session->forget(chunk.sequence);
-  }
+  bool fed = session->checkTokens(tokens, rows) &&
+             session->append(std::move(list), tokens, logits);
   return fed ? 0 : -1;
-}
-
-//===----------------------------------------------------------------------===//
-// Lengths
-//===----------------------------------------------------------------------===//
-
-int64_t ternac_length(const TernacSession *session, uint32_t sequence) {
-  if (!session->checkSequence(sequence))
-    return -1;
-  return session->lengths[sequence];
-}
-
-int32_t ternac_fill(TernacSession *session, uint32_t sequence, uint32_t count) {
-  if (!session->checkSequence(sequence) || !session->reserve(sequence, count))
-    return -1;
-  // Small positive numbers in f16, f32 and i8 alike.
-  constexpr unsigned char filler = 0x2A;
-  uint64_t blockBytes = session->model->cache_bytes(1);
-  uint32_t before = session->lengths[sequence];
-  uint32_t first = BlockTable::blocksFor(before);
-  uint32_t end = BlockTable::blocksFor(before + count);
-  const int32_t *row =
-      session->blocks.data() + size_t(sequence) * session->blocks.columns();
-  for (uint32_t block = first; block < end; ++block)
-    memset(static_cast<char *>(session->cache.data()) +
-               static_cast<uint32_t>(row[block]) * blockBytes,
-           filler, blockBytes);
-  session->lengths[sequence] = before + count;
-  return 0;
-}
-
-int32_t ternac_truncate(TernacSession *session, uint32_t sequence,
-                        uint32_t length) {
-  if (!session->checkSequence(sequence))
-    return -1;
-  if (length > session->lengths[sequence]) {
-    setError("cannot truncate sequence %u of %u tokens to %u", sequence,
-             session->lengths[sequence], length);
-    return -1;
-  }
-  session->lengths[sequence] = length;
-  session->forget(sequence);
-  return 0;
 }

@@ -141,24 +141,38 @@ void Arguments::option(std::string_view name, std::string_view metavar,
       });
 }
 
+/// Numbers separated by commas; returns what was expected.
+static std::string parseList(std::string_view text, int32_t low,
+                             std::vector<int32_t> &variable) {
+  variable.clear();
+  while (true) {
+    size_t comma = text.find(',');
+    std::optional<int32_t> number =
+        parseNumber(text.substr(0, comma), low, INT32_MAX);
+    if (!number)
+      return "numbers from " + std::to_string(low) + ", separated by commas";
+    variable.push_back(*number);
+    if (comma == text.npos)
+      return "";
+    text.remove_prefix(comma + 1);
+  }
+}
+
 void Arguments::list(std::string_view name, std::string_view metavar,
                      std::vector<int32_t> &variable, int32_t low,
                      std::string_view help) {
   add(name, metavar, Value::Required, help,
-      [=, &variable](std::string_view text) -> std::string {
-        variable.clear();
-        while (true) {
-          size_t comma = text.find(',');
-          std::optional<int32_t> number =
-              parseNumber(text.substr(0, comma), low, INT32_MAX);
-          if (!number)
-            return "numbers from " + std::to_string(low) +
-                   ", separated by commas";
-          variable.push_back(*number);
-          if (comma == text.npos)
-            return "";
-          text.remove_prefix(comma + 1);
-        }
+      [=, &variable](std::string_view text) {
+        return parseList(text, low, variable);
+      });
+}
+
+void Arguments::list(std::string_view name, std::string_view metavar,
+                     std::vector<std::vector<int32_t>> &variable, int32_t low,
+                     std::string_view help) {
+  add(name, metavar, Value::Required, help,
+      [=, &variable](std::string_view text) {
+        return parseList(text, low, variable.emplace_back());
       });
 }
 

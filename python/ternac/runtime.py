@@ -29,7 +29,7 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -89,6 +89,11 @@ _SIGNATURES = {
         c_int32,
         [c_void_p, c_uint32, c_void_p, c_size_t, c_void_p, c_size_t],
     ),
+    "ternac_feed_batch": (c_int32, [c_void_p, c_size_t] + 4 * [c_void_p]),
+    "ternac_free": (c_int32, [c_void_p, c_uint32]),
+    "ternac_fork": (c_int32, [c_void_p, c_uint32, c_uint32]),
+    "ternac_prefix": (c_int64, [c_void_p, c_uint32, c_void_p, c_size_t]),
+    "ternac_free_blocks": (c_uint32, [c_void_p]),
     "ternac_sampler_create": (c_void_p, [c_float, c_uint32, c_float, c_uint64]),
     "ternac_sampler_destroy": (None, [c_void_p]),
     "ternac_sample": (c_int32, [c_void_p, c_void_p, c_uint32]),
@@ -141,10 +146,13 @@ def _integer(name: str, value: int, high: int) -> int:
 
 
 class CompiledModel:
-    """A model library with one sequence of tokens. Made by :func:`load`.
+    """A model library with sequences of tokens, numbered from 0 and empty at
+    first. Made by :func:`load`.
 
-    A model may be used by one thread at a time. It holds its memory until
-    :meth:`close`, the end of a ``with`` block, or its own end.
+    What takes no ``sequence`` works on sequence 0. A call that raises leaves
+    all sequences as they were. A model may be used by one thread at a time. It
+    holds its memory until :meth:`close`, the end of a ``with`` block, or its
+    own end.
     """
 
     def __init__(
@@ -154,6 +162,8 @@ class CompiledModel:
         tokenizer: str | os.PathLike[str] | None = None,
         pinning: bool = True,
         huge_pages: bool = False,
+        sequences: int = 1,
+        cache_blocks: int | None = None,
     ):
         self._library = self._session = None
         self._runtime = _runtime()
@@ -162,9 +172,13 @@ class CompiledModel:
             threads=0 if threads is None else _integer("threads", threads, 2**32 - 1),
             no_pinning=0 if pinning else 1,
             huge_pages=1 if huge_pages else 0,
+            sequences=_integer("sequences", sequences, 2**32 - 1),
+            cache_blocks=_integer("cache_blocks", cache_blocks or 0, 2**32 - 1),
         )
         if threads == 0:
             raise ValueError("expected at least one thread")
+        if sequences == 0:
+            raise ValueError("expected at least one sequence")
         self._library = self._runtime.ternac_open(os.fsencode(path))
         if not self._library:
             raise _last_error()
@@ -176,6 +190,7 @@ class CompiledModel:
             self.close()
             raise error
         self._model = self._runtime.ternac_model_of(self._library).contents
+        self._sequences = sequences
         beside = Path(path).resolve().parent / "tokenizer.json"
         if tokenizer is None and beside.is_file():
             tokenizer = beside
@@ -213,7 +228,7 @@ class CompiledModel:
 
     @property
     def context_length(self) -> int:
-        """Positions that fit into the sequence."""
+        """Positions that fit into a sequence."""
         return self._facts_table().context_length
 
     @property
@@ -240,32 +255,92 @@ class CompiledModel:
     def threads(self) -> int:
         return self._runtime.ternac_session_threads(self._open_session())
 
+    @property
+    def sequences(self) -> int:
+        """How many sequences there are."""
+        return self._sequences
+
     def _facts_table(self) -> _Model:
         # The table is a part of the library and goes with it.
         self._open_session()
         return self._model
 
-    # The sequence.
+    # Sequences.
 
     def __len__(self) -> int:
-        """Tokens in the sequence."""
-        return self._runtime.ternac_length(self._open_session(), 0)
+        """Tokens in sequence 0."""
+        return self.length(0)
 
-    def truncate(self, length: int = 0) -> None:
-        """Forgets all but the first ``length`` tokens of the sequence."""
+    def length(self, sequence: int) -> int:
+        """Tokens in ``sequence``. Raises TernacError if there is none."""
+        length = self._runtime.ternac_length(self._open_session(), self._to_sequence(sequence))
+        if length < 0:
+            raise _last_error()
+        return length
+
+    @property
+    def free_blocks(self) -> int:
+        """Cache blocks, of 64 tokens each, that no sequence has."""
+        return self._runtime.ternac_free_blocks(self._open_session())
+
+    def truncate(self, length: int = 0, sequence: int = 0) -> None:
+        """Forgets all but the first ``length`` tokens of a sequence. Raises
+        TernacError if it has fewer, or if there is no such sequence."""
         length = _integer("length", length, 2**32 - 1)
-        if self._runtime.ternac_truncate(self._open_session(), 0, length):
+        if self._runtime.ternac_truncate(
+            self._open_session(), self._to_sequence(sequence), length
+        ):
             raise _last_error()
 
-    def feed(self, ids: Sequence[int] | np.ndarray, rows: int | None = None) -> np.ndarray:
-        """Appends tokens to the sequence and returns logits.
+    def free(self, sequence: int) -> None:
+        """Forgets all of a sequence. Raises TernacError if there is none."""
+        if self._runtime.ternac_free(self._open_session(), self._to_sequence(sequence)):
+            raise _last_error()
+
+    def fork(self, source: int, target: int, length: int | None = None) -> None:
+        """Makes the empty sequence ``target`` a copy of the first ``length``
+        tokens (default: all) of ``source``. The two share their cache until
+        they differ.
+
+        Raises TernacError if ``target`` is not empty or there is no such
+        sequence, ValueError if ``source`` has fewer tokens.
+        """
+        if length is not None:
+            length = _integer("length", length, self.length(source))
+        if self._runtime.ternac_fork(
+            self._open_session(), self._to_sequence(source), self._to_sequence(target)
+        ):
+            raise _last_error()
+        if length is not None:
+            self.truncate(length, target)
+
+    def prefix(self, ids: Sequence[int] | np.ndarray, sequence: int) -> int:
+        """Gives the empty ``sequence`` as much of the beginning of ``ids`` as
+        any other sequence begins with, short of the last token.
+
+        ``ids`` is a sequence of n token ids. Returned is the number of tokens
+        that are there now, 0 to n - 1: feed the rest. Raises TernacError if
+        the sequence is not empty, or as :meth:`feed` does.
+        """
+        tokens = self._to_tokens(ids)
+        length = self._runtime.ternac_prefix(
+            self._open_session(), self._to_sequence(sequence), tokens.ctypes.data, tokens.size
+        )
+        if length < 0:
+            raise _last_error()
+        return length
+
+    def feed(
+        self, ids: Sequence[int] | np.ndarray, rows: int | None = None, sequence: int = 0
+    ) -> np.ndarray:
+        """Appends tokens to a sequence and returns logits.
 
         ``ids`` is a sequence of n token ids. Returned are the logits of the
         last ``rows`` of them (default: 1, or 0 if n is 0), float32
         [rows, vocab_size]: row i scores what follows its token.
 
-        Raises TernacError if a token is outside the vocabulary or if the
-        context is full; the sequence is as it was before.
+        Raises TernacError if a token is outside the vocabulary, or if the
+        context or the cache is full.
         """
         tokens = self._to_tokens(ids)
         if rows is None:
@@ -275,7 +350,7 @@ class CompiledModel:
         logits = np.empty((rows, self.vocab_size), np.float32)
         if self._runtime.ternac_feed(
             self._open_session(),
-            0,
+            self._to_sequence(sequence),
             tokens.ctypes.data,
             tokens.size,
             logits.ctypes.data if rows else None,
@@ -284,8 +359,29 @@ class CompiledModel:
             raise _last_error()
         return logits
 
+    def feed_batch(self, chunks: Mapping[int, Sequence[int] | np.ndarray]) -> dict[int, np.ndarray]:
+        """Appends tokens to several sequences together, which reads the
+        weights once for all of them.
+
+        ``chunks`` has for each sequence at least one token id. Returned are
+        for each the logits of its last token, float32 [vocab_size].
+
+        Raises TernacError as :meth:`feed` does, or if a chunk is empty.
+        """
+        if not chunks:
+            return {}
+        sequences = np.array([self._to_sequence(sequence) for sequence in chunks], np.uint32)
+        parts = [self._to_tokens(ids) for ids in chunks.values()]
+        counts = np.array([part.size for part in parts], np.uintp)
+        tokens = np.concatenate(parts)
+        logits = np.empty((len(parts), self.vocab_size), np.float32)
+        pointers = [array.ctypes.data for array in (sequences, counts, tokens, logits)]
+        if self._runtime.ternac_feed_batch(self._open_session(), len(parts), *pointers):
+            raise _last_error()
+        return dict(zip(chunks, logits))
+
     def logits(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The logits of a whole text, from an empty sequence.
+        """The logits of a whole text, from an empty sequence 0.
 
         ``ids`` is a sequence of n token ids; returned are float32
         [n, vocab_size]. The sequence holds ``ids`` afterwards. Raises as
@@ -304,7 +400,7 @@ class CompiledModel:
         seed: int = 0,
         ignore_eos: bool = False,
     ) -> Iterator[int] | Iterator[str]:
-        """Continues a prompt, from an empty sequence.
+        """Continues a prompt in sequence 0, from its beginning.
 
         Token ids give an iterator of token ids; it ends after an end token of
         the model, which is included, unless ``ignore_eos``. Text gives an
@@ -335,14 +431,7 @@ class CompiledModel:
         self, tokens, max_new_tokens, temperature, top_k, top_p, seed, ignore_eos
     ) -> Iterator[int]:
         """Checks and feeds at once; the iterator that is returned draws."""
-        max_new_tokens = _integer("max_new_tokens", max_new_tokens, 2**31 - 1)
-        if not tokens.size:
-            raise TernacError("the prompt has no tokens")
-        if tokens.size + max_new_tokens > self.context_length:
-            raise TernacError(
-                f"{tokens.size} prompt tokens and {max_new_tokens} new ones do not "
-                f"fit the context of {self.context_length} tokens"
-            )
+        self._check_prompt(tokens, max_new_tokens)
         sampler = _Sampler(self._runtime, temperature, top_k, top_p, seed)
         self.truncate()
         logits = self.feed(tokens)
@@ -357,6 +446,73 @@ class CompiledModel:
                 logits = self.feed([token])
 
         return draw(logits)
+
+    def generate_batch(
+        self,
+        prompts: Sequence[str | Sequence[int] | np.ndarray],
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        ignore_eos: bool = False,
+    ) -> list[list[int]] | list[str]:
+        """Continues several prompts together, one token of each at a time.
+
+        Returned is for each prompt, in the order given, what :meth:`generate`
+        gives for it alone: a list of token ids for token ids, a text for a
+        text. Parameters are as there; each prompt draws from the seed by
+        itself. As many prompts go together as there are sequences, and others
+        wait for one that is done; a beginning that another prompt has too is
+        computed once. All sequences are emptied, before and after.
+
+        Raises as :meth:`generate` does, and TernacError if the cache is full,
+        which cannot be unless ``cache_blocks`` was given to :func:`load`.
+        """
+        texts = [
+            self._to_tokens(self.tokenizer.encode(prompt).ids if isinstance(prompt, str) else prompt)
+            for prompt in prompts
+        ]
+        for i, tokens in enumerate(texts):
+            self._check_prompt(tokens, max_new_tokens, f"prompts[{i}]: ")
+        create_sampler = functools.partial(_Sampler, self._runtime, temperature, top_k, top_p, seed)
+        create_sampler()  # raises what it would raise later
+        stop = set() if ignore_eos else set(self.end_tokens)
+        new: list[list[int]] = [[] for _ in texts]
+        free = list(range(self.sequences))
+        for sequence in free:
+            self.free(sequence)
+        waiting = list(range(len(texts)))[::-1]
+        live: dict[int, tuple[int, _Sampler]] = {}  # by sequence, its prompt
+        logits: dict[int, np.ndarray] = {}
+        while waiting or live:
+            while waiting and free:
+                i, sequence = waiting.pop(), free.pop()
+                there = self.prefix(texts[i], sequence)
+                logits[sequence] = self.feed(texts[i][there:], sequence=sequence)[0]
+                live[sequence] = i, create_sampler()
+            for sequence, (i, sampler) in list(live.items()):
+                if len(new[i]) < max_new_tokens:
+                    new[i].append(sampler.sample(logits[sequence]))
+                if len(new[i]) == max_new_tokens or new[i][-1] in stop:
+                    self.free(sequence)
+                    free.append(sequence)
+                    del live[sequence]
+            logits = self.feed_batch({sequence: new[i][-1:] for sequence, (i, _) in live.items()})
+        return [
+            "".join(self._to_text(tokens.tolist(), iter(ids))) if isinstance(prompt, str) else ids
+            for prompt, tokens, ids in zip(prompts, texts, new)
+        ]
+
+    def _check_prompt(self, tokens: np.ndarray, max_new_tokens: int, name: str = "") -> None:
+        _integer("max_new_tokens", max_new_tokens, 2**31 - 1)
+        if not tokens.size:
+            raise TernacError(f"{name}the prompt has no tokens")
+        if tokens.size + max_new_tokens > self.context_length:
+            raise TernacError(
+                f"{name}{tokens.size} prompt tokens and {max_new_tokens} new ones do not "
+                f"fit the context of {self.context_length} tokens"
+            )
 
     def _to_text(self, prompt: list[int], new: Iterator[int]) -> Iterator[str]:
         """Decodes the prompt's end with the new tokens: how a token is spelled
@@ -397,6 +553,9 @@ class CompiledModel:
         if not self._tokenizer_path.is_file():
             raise TernacError(f"there is no tokenizer '{self._tokenizer_path}'")
         return tokenizers.Tokenizer.from_file(str(self._tokenizer_path))
+
+    def _to_sequence(self, sequence: int) -> int:
+        return _integer("sequence", sequence, 2**32 - 1)
 
     def _to_tokens(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """``ids`` as int32 [n]."""
@@ -447,6 +606,8 @@ def load(
     tokenizer: str | os.PathLike[str] | None = None,
     pinning: bool = True,
     huge_pages: bool = False,
+    sequences: int = 1,
+    cache_blocks: int | None = None,
 ) -> CompiledModel:
     """Opens a compiled model.
 
@@ -454,10 +615,12 @@ def load(
     the processors this process may use; with ``pinning`` each thread is kept
     on one of them while the model runs. ``huge_pages`` copies the weights into
     huge pages first. ``tokenizer`` is the path of a tokenizer.json; by default
-    the one beside the library is used, if there is one.
+    the one beside the library is used, if there is one. ``sequences`` can be
+    live at once, with ``cache_blocks`` blocks of 64 tokens for all of them
+    (default: enough for as many full contexts).
 
     Raises TernacError if the file is no model library, was built for a newer
-    runtime, needs a processor feature this machine lacks, or if there is not
-    enough memory.
+    runtime or for fewer sequences, needs a processor feature this machine
+    lacks, or if there is not enough memory.
     """
-    return CompiledModel(path, threads, tokenizer, pinning, huge_pages)
+    return CompiledModel(path, threads, tokenizer, pinning, huge_pages, sequences, cache_blocks)

@@ -103,6 +103,112 @@ def test_sampling(model):
     assert draw(1, top_p=1e-6) == draw(2, top_k=1)
 
 
+@pytest.fixture
+def several(library):
+    with runtime.load(library, threads=2, sequences=4) as model:
+        yield model
+
+
+def row(model, ids):
+    """The logits after ``ids``, by a fresh sequence 0."""
+    return model.logits(ids)[-1]
+
+
+def test_feed_batch(model, several):
+    texts = {2: list(range(30)), 0: [5], 3: [1, 2, 3]}
+    several.feed([9, 8], sequence=0)
+    logits = several.feed_batch(texts)
+    assert list(logits) == [2, 0, 3] and logits[0].shape == (97,)
+    assert [several.length(i) for i in range(4)] == [3, 0, 30, 3] and len(several) == 3
+    for sequence, ids in texts.items():
+        expected = row(model, [9, 8, *ids] if sequence == 0 else ids)
+        np.testing.assert_array_equal(logits[sequence], expected)
+    assert several.feed_batch({}) == {}
+
+
+def test_fork_truncate_free(model, several):
+    ids = [i * 7 % 90 for i in range(100)]
+    several.feed(ids)
+    blocks = several.free_blocks
+    several.fork(0, 1)
+    several.fork(0, 3, length=70)
+    assert several.length(1) == 100 and several.length(3) == 70
+    assert several.free_blocks == blocks == 14
+    np.testing.assert_array_equal(several.feed([1], sequence=3)[0], row(model, ids[:70] + [1]))
+    np.testing.assert_array_equal(several.feed([2], sequence=1)[0], row(model, ids + [2]))
+    np.testing.assert_array_equal(several.feed([3])[0], row(model, ids + [3]))
+    several.truncate(64, 1)
+    np.testing.assert_array_equal(several.feed([4], sequence=1)[0], row(model, ids[:64] + [4]))
+    for sequence in range(4):
+        several.free(sequence)
+    assert several.free_blocks == 16
+
+
+def test_prefix(model, several):
+    ids = [i * 7 % 90 for i in range(80)]
+    several.feed(ids[:75], sequence=2)
+    assert several.prefix(ids, 0) == 75
+    np.testing.assert_array_equal(several.feed(ids[75:])[0], row(model, ids))
+    assert several.prefix(ids, 1) == 79
+    assert several.prefix([96, 95], 3) == 0
+
+
+def test_sequence_errors(library, several):
+    several.feed([1, 2], sequence=1)
+    with pytest.raises(runtime.TernacError, match="expected a sequence below 4, but got 4"):
+        several.feed([1], sequence=4)
+    with pytest.raises(runtime.TernacError, match="expected a sequence below 4"):
+        several.length(4)
+    with pytest.raises(ValueError, match="expected sequence from 0"):
+        several.free(-1)
+    with pytest.raises(runtime.TernacError, match="expected sequence 1 to be empty"):
+        several.fork(0, 1)
+    with pytest.raises(ValueError, match="expected length from 0 to 2, but got 3"):
+        several.fork(1, 2, length=3)
+    with pytest.raises(runtime.TernacError, match="expected sequence 1 to be empty"):
+        several.prefix([1], 1)
+    with pytest.raises(runtime.TernacError, match="at least one token for sequence 0"):
+        several.feed_batch({1: [1], 0: []})
+    with pytest.raises(runtime.TernacError, match="cannot truncate"):
+        several.truncate(3, 1)
+    assert [several.length(i) for i in range(4)] == [0, 2, 0, 0]
+    with pytest.raises(runtime.TernacError, match="compile it with --max-sequences=5"):
+        runtime.load(library, sequences=5)
+    with pytest.raises(ValueError, match="at least one sequence"):
+        runtime.load(library, sequences=0)
+    with runtime.load(library, threads=1, sequences=2, cache_blocks=1) as model:
+        model.feed([1])
+        with pytest.raises(runtime.TernacError, match="cache is full: expected 1 free blocks"):
+            model.feed([1], sequence=1)
+
+
+@pytest.mark.parametrize("sequences", (1, 3, 4))
+@pytest.mark.parametrize("options", ({}, {"ignore_eos": True}, {"temperature": 1.0, "seed": 5}))
+def test_generate_batch(library, model, sequences, options):
+    """More prompts than sequences, some of which begin alike or are the same."""
+    prompts = [[4], [1, 2, 3], list(range(70)), np.arange(72), [1, 2], [1, 2, 3]]
+    expected = [list(model.generate(prompt, 20, **options)) for prompt in prompts]
+    with runtime.load(library, threads=1, sequences=sequences) as several:
+        several.feed([7])
+        assert several.generate_batch(prompts, 20, **options) == expected
+        assert [several.length(i) for i in range(sequences)] == sequences * [0]
+        assert several.generate_batch(prompts, 0) == len(prompts) * [[]]
+        assert several.generate_batch([]) == []
+
+
+def test_generate_batch_errors(several):
+    several.feed([1])
+    with pytest.raises(runtime.TernacError, match=r"prompts\[1\]: the prompt has no tokens"):
+        several.generate_batch([[1], []])
+    with pytest.raises(runtime.TernacError, match=r"prompts\[0\]: 2 prompt tokens and 255 new"):
+        several.generate_batch([[1, 2], [3]], max_new_tokens=255)
+    with pytest.raises(runtime.TernacError, match="token 97 is outside"):
+        several.generate_batch([[1], [97]])
+    with pytest.raises(runtime.TernacError, match="temperature"):
+        several.generate_batch([[1]], temperature=-1)
+    assert len(several) == 1
+
+
 def test_errors(model, library):
     with pytest.raises(runtime.TernacError, match="cannot open '/nowhere.so'"):
         runtime.load("/nowhere.so")
@@ -155,6 +261,7 @@ def test_text(library, tmp_path):
     with runtime.load(library, threads=1, tokenizer=path) as model:
         text = "".join(model.generate("w1 w2 w3", max_new_tokens=5))
         assert text == " w47 w61 w29 w20 w96"
+        assert model.generate_batch(["w1 w2 w3", [1, 2, 3]], 5) == [text, [47, 61, 29, 20, 96]]
         # The end token is not shown.
         assert not "".join(model.generate("w4", max_new_tokens=50)).endswith("w2")
     # Found beside the library.

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Logits are one fixed sequence of operations: threads, chunks, other sequences, strategies and packings change no bit."""
 
-import ctypes
-
 import numpy
 import pytest
 import support
 
-from ternac import checkpoints, runtime
+from ternac import checkpoints, load
 
 VOCABULARY = 160
 TOKENS = 150
@@ -106,40 +104,6 @@ def test_strategies_and_packings(compiled, tokens, kind, architecture):
 # Several sequences in one call.
 
 
-class Session:
-    """A session of several sequences; the package's own interface has one."""
-
-    def __init__(self, library, sequences, threads):
-        self.runtime = runtime._runtime()
-        self.runtime.ternac_feed_batch.restype = ctypes.c_int32
-        self.runtime.ternac_feed_batch.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 4 * [ctypes.c_void_p]
-        self.library = self.runtime.ternac_open(str(library).encode())
-        assert self.library, self.runtime.ternac_last_error()
-        options = runtime._SessionOptions(
-            struct_size=ctypes.sizeof(runtime._SessionOptions), threads=threads, no_pinning=1, sequences=sequences
-        )
-        self.session = self.runtime.ternac_session_create(self.library, ctypes.byref(options))
-        assert self.session, self.runtime.ternac_last_error()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.runtime.ternac_session_destroy(self.session)
-        self.runtime.ternac_close(self.library)
-
-    def feed(self, chunks):
-        """Appends `{sequence: tokens}` in one call; returns the logits of each chunk's last token, by sequence."""
-        sequences = numpy.array(list(chunks), numpy.uint32)
-        counts = numpy.array([len(chunk) for chunk in chunks.values()], numpy.uintp)
-        tokens = numpy.concatenate([numpy.array(chunk, numpy.int32) for chunk in chunks.values()])
-        logits = numpy.empty((len(chunks), VOCABULARY), numpy.float32)
-        pointers = (array.ctypes.data for array in (sequences, counts, tokens, logits))
-        status = self.runtime.ternac_feed_batch(self.session, len(chunks), *pointers)
-        assert status == 0, self.runtime.ternac_last_error()
-        return dict(zip(chunks, logits))
-
-
 @pytest.mark.parametrize("threads", (1, 2))
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", MODES)
@@ -149,13 +113,13 @@ def test_sequences(compiled, kind, mode, threads):
     texts = [rng.integers(0, VOCABULARY, length).tolist() for length in (150, 1, 64, 90, 127)]
     alone = [support.logits(library, text, "--threads=1", "--chunk=1") for text in texts]
 
-    with Session(library, len(texts), threads) as session:
+    with load(library, threads, pinning=False, sequences=len(texts)) as session:
         done = [0] * len(texts)
         # Ragged: chunks of 1 to 40 tokens of some sequences, in any order, until all are through.
         while left := [i for i, text in enumerate(texts) if done[i] < len(text)]:
             chosen = rng.permutation(left)[: rng.integers(1, len(left) + 1)].tolist()
             chunks = {i: texts[i][done[i] : done[i] + int(rng.choice([1, 1, 3, 17, 40]))] for i in chosen}
-            for sequence, logits in session.feed(chunks).items():
+            for sequence, logits in session.feed_batch(chunks).items():
                 done[sequence] += len(chunks[sequence])
                 assert numpy.array_equal(logits, alone[sequence][done[sequence] - 1]), (sequence, done[sequence])
 
@@ -165,10 +129,10 @@ def test_decoding_side_by_side(compiled, tokens):
     library = compiled("bitnet", "--max-sequences=4")
     starts = (3, 63, 64, 100)
     alone = support.logits(library, tokens, "--chunk=1")
-    with Session(library, len(starts), 2) as session:
+    with load(library, 2, pinning=False, sequences=len(starts)) as session:
         for sequence, start in enumerate(starts):
-            session.feed({sequence: tokens[:start]})
+            session.feed_batch({sequence: tokens[:start]})
         for step in range(20):
-            logits = session.feed({sequence: tokens[start + step : start + step + 1] for sequence, start in enumerate(starts)})
+            logits = session.feed_batch({sequence: tokens[start + step : start + step + 1] for sequence, start in enumerate(starts)})
             for sequence, start in enumerate(starts):
                 assert numpy.array_equal(logits[sequence], alone[start + step]), (sequence, start + step)

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -42,12 +43,13 @@ class Subject {
 public:
   bool create(TernacLibrary *library, const Options &options, uint32_t threads);
 
-  /// One sample in tokens per second; nullopt after an error.
+  /// One sample in tokens per second of all sequences together; nullopt after
+  /// an error.
   std::optional<double> sample(const Result &wanted, double shortest);
 
 private:
-  std::optional<double> timePrefill(const Result &wanted);
-  std::optional<double> timeDecode(const Result &wanted);
+  std::optional<double> time(const Result &wanted);
+  bool feed(const Result &wanted, uint32_t position, uint32_t count);
   bool setLengths(const Result &wanted);
 
   struct Destroy {
@@ -56,6 +58,7 @@ private:
     }
   };
   std::unique_ptr<TernacSession, Destroy> session;
+  uint32_t sequenceCount = 0;
   std::vector<int32_t> tokens; ///< a prompt as long as the context
   std::vector<float> logits;
 };
@@ -75,15 +78,17 @@ bool Subject::create(TernacLibrary *library, const Options &options,
   wanted.threads = threads;
   wanted.no_pinning = options.noPinning;
   wanted.huge_pages = options.hugePages;
-  wanted.sequences = largest(options.sequences);
+  uint32_t prompts =
+      options.prompts.empty() ? 1 : largest(options.prefillSequences);
+  wanted.sequences = std::max(prompts, largest(options.sequences));
   auto blocksFor = [](uint32_t positions) {
     return (positions + TERNAC_CACHE_BLOCK_POSITIONS - 1) /
            TERNAC_CACHE_BLOCK_POSITIONS;
   };
-  wanted.cache_blocks =
-      std::max(blocksFor(largest(options.prompts)),
-               wanted.sequences * blocksFor(largest(options.contexts) +
-                                            largest(options.decodes)));
+  wanted.cache_blocks = std::max(
+      prompts * blocksFor(largest(options.prompts)),
+      largest(options.sequences) *
+          blocksFor(largest(options.contexts) + largest(options.decodes)));
   session.reset(ternac_session_create(library, &wanted));
   if (!session)
     return false;
@@ -94,19 +99,22 @@ bool Subject::create(TernacLibrary *library, const Options &options,
     tokens.push_back(
         static_cast<int32_t>((uint64_t(state) * model.vocab_size) >> 32));
   }
-  logits.resize(size_t(wanted.sequences) * model.vocab_size);
+  sequenceCount = wanted.sequences;
+  logits.resize(size_t(sequenceCount) * model.vocab_size);
   return true;
 }
 
 /// Gives the first sequences the context that is wanted, and empties the rest.
 bool Subject::setLengths(const Result &wanted) {
-  for (uint32_t i = wanted.sequences; ternac_length(session.get(), i) > 0; ++i)
-    ternac_truncate(session.get(), i, 0);
+  // Those first, whose blocks the others may need.
+  for (uint32_t i = 0; i < sequenceCount; ++i) {
+    uint32_t most = i < wanted.sequences ? wanted.context : 0;
+    if (ternac_length(session.get(), i) > most &&
+        ternac_truncate(session.get(), i, most))
+      return false;
+  }
   for (uint32_t i = 0; i < wanted.sequences; ++i) {
     uint32_t length = static_cast<uint32_t>(ternac_length(session.get(), i));
-    if (length > wanted.context &&
-        ternac_truncate(session.get(), i, wanted.context))
-      return false;
     // How fast attention reads a cache does not depend on what is in it.
     if (length < wanted.context &&
         ternac_fill(session.get(), i, wanted.context - length))
@@ -119,43 +127,40 @@ static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::optional<double> Subject::timePrefill(const Result &wanted) {
-  Clock::time_point start = Clock::now();
-  if (ternac_feed(session.get(), 0, tokens.data(), wanted.tokens, logits.data(),
-                  1))
-    return std::nullopt;
-  return secondsSince(start);
+/// Feeds `count` tokens to each sequence, in one batch.
+bool Subject::feed(const Result &wanted, uint32_t position, uint32_t count) {
+  std::vector<uint32_t> sequences(wanted.sequences);
+  std::iota(sequences.begin(), sequences.end(), 0);
+  std::vector<size_t> counts(wanted.sequences, count);
+  std::vector<int32_t> next;
+  for (uint32_t sequence : sequences)
+    for (uint32_t i = 0; i < count; ++i)
+      next.push_back(tokens[(position + sequence + i) % tokens.size()]);
+  return ternac_feed_batch(session.get(), wanted.sequences, sequences.data(),
+                           counts.data(), next.data(), logits.data()) == 0;
 }
 
-std::optional<double> Subject::timeDecode(const Result &wanted) {
-  std::vector<uint32_t> sequences(wanted.sequences);
-  for (uint32_t i = 0; i < wanted.sequences; ++i)
-    sequences[i] = i;
-  std::vector<size_t> counts(wanted.sequences, 1);
-  std::vector<int32_t> next(wanted.sequences);
+std::optional<double> Subject::time(const Result &wanted) {
+  bool isPrefill = wanted.kind == Kind::Prefill;
+  uint32_t steps = isPrefill ? 1 : wanted.tokens;
   Clock::time_point start = Clock::now();
-  for (uint32_t step = 0; step < wanted.tokens; ++step) {
-    for (uint32_t i = 0; i < wanted.sequences; ++i)
-      next[i] = tokens[(wanted.context + step + i) % tokens.size()];
-    if (ternac_feed_batch(session.get(), wanted.sequences, sequences.data(),
-                          counts.data(), next.data(), logits.data()))
+  for (uint32_t step = 0; step < steps; ++step)
+    if (!feed(wanted, wanted.context + step, isPrefill ? wanted.tokens : 1))
       return std::nullopt;
-  }
   return secondsSince(start);
 }
 
 std::optional<double> Subject::sample(const Result &wanted, double shortest) {
   double seconds = 0, fed = 0;
   do {
-    std::optional<double> time;
+    std::optional<double> once;
     if (setLengths(wanted))
-      time = wanted.kind == Kind::Prefill ? timePrefill(wanted)
-                                          : timeDecode(wanted);
-    if (!time) {
+      once = time(wanted);
+    if (!once) {
       Arguments::error("%s", ternac_last_error());
       return std::nullopt;
     }
-    seconds += *time;
+    seconds += *once;
     fed += double(wanted.tokens) * wanted.sequences;
   } while (seconds < shortest);
   return fed / seconds;
@@ -166,7 +171,8 @@ static std::vector<Result> listWanted(const Options &options,
                                       uint32_t threads) {
   std::vector<Result> wanted;
   for (uint32_t prompt : options.prompts)
-    wanted.push_back({Kind::Prefill, threads, prompt, 0, 1});
+    for (uint32_t sequences : options.prefillSequences)
+      wanted.push_back({Kind::Prefill, threads, prompt, 0, sequences});
   for (uint32_t decode : options.decodes)
     for (uint32_t context : options.contexts)
       for (uint32_t sequences : options.sequences)
@@ -183,18 +189,21 @@ findFact(const TernacModel &model,
 
 /// Fills in what the model's facts say of `result`.
 static void addBytes(const TernacModel &model, Result &result) {
-  // How often body and head are read for each token fed.
-  double bodies = 1.0 / result.sequences, heads = bodies;
-  if (result.kind == Kind::Prefill) {
-    uint32_t calls = (result.tokens + model.max_rows - 1) / model.max_rows;
-    bodies = double(calls) / result.tokens;
-    heads = 1.0 / result.tokens;
-  }
+  // How often body and head are read for each token fed: the body in each call
+  // of the model, the head in those that a sequence ends in.
+  uint32_t tokens = result.kind == Kind::Prefill ? result.tokens : 1;
+  uint64_t rows = uint64_t(result.sequences) * tokens;
+  auto callOf = [&](uint64_t row) { return row / model.max_rows; };
+  uint64_t heads = 0;
+  for (uint64_t end = tokens; end <= rows; end += tokens)
+    heads += end == tokens || callOf(end - 1) != callOf(end - 1 - tokens);
+  double bodiesPerToken = double(callOf(rows - 1) + 1) / double(rows);
+  double headsPerToken = double(heads) / double(rows);
   BytesPerToken &bytes = result.bytes;
   if ((bytes.body = findFact(model, {"bytes_per_token", "body"})))
-    *bytes.body *= bodies;
+    *bytes.body *= bodiesPerToken;
   if ((bytes.head = findFact(model, {"bytes_per_token", "head"})))
-    *bytes.head *= heads;
+    *bytes.head *= headsPerToken;
   if (result.kind == Kind::Decode) {
     if ((bytes.cache = findFact(model, {"cache_bytes_per_position"})))
       *bytes.cache *= result.context + (result.tokens + 1) / 2.0;
@@ -235,9 +244,9 @@ static void showProgress(const Result *result) {
     return;
   fprintf(stderr, "\r\033[K");
   if (result)
-    fprintf(stderr, "measuring %s of %u tokens, %u threads",
+    fprintf(stderr, "measuring %s of %u tokens, %u sequences, %u threads",
             result->kind == Kind::Prefill ? "prefill" : "decode",
-            result->tokens, result->threads);
+            result->tokens, result->sequences, result->threads);
   fflush(stderr);
 }
 

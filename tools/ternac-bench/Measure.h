@@ -28,7 +28,7 @@ namespace ternac::bench {
 enum class Kind { Prefill, Decode };
 
 /// Bytes that one token makes the machine read. In prefill and batches, a
-/// token's share.
+/// token's share of what a call reads once.
 struct BytesPerToken {
   std::optional<double> body, head, cache;
 };
@@ -39,7 +39,7 @@ struct Result {
   uint32_t tokens;                  ///< fed to each sequence
   uint32_t context;                 ///< fed before
   uint32_t sequences;               ///< at the same time
-  std::vector<double> samples = {}; ///< tokens per second
+  std::vector<double> samples = {}; ///< tokens per second, of all sequences
   double tokensPerSecond = 0;       ///< their median
   BytesPerToken bytes = {};
   double bytesPerSecond = 0;               ///< that the machine read meanwhile

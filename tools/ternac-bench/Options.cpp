@@ -21,13 +21,15 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.positional("LIB", library, "the model library");
   arguments.list("p", "N,...", prompts, 0,
                  "prefill N tokens (default 128,512; 0: no prefill)");
+  arguments.list("prefill-sequences", "N,...", prefillSequences, 1,
+                 "prefill N prompts in one batch (default 1)");
   arguments.list("n", "N,...", decodes, 0,
                  "decode N tokens, one by one (default 32; 0: no decode)");
   arguments.list("c", "N,...", contexts, 0,
                  "decode after N tokens of context (default 0)");
   arguments.alias("context");
   arguments.list("s", "N,...", sequences, 1,
-                 "decode N sequences at a time (default 1)");
+                 "decode N sequences together (default 1)");
   arguments.alias("sequences");
   arguments.list("t", "N,...", threads, 1,
                  "default: 1 and the processors this process may use");
@@ -54,6 +56,18 @@ static void normalize(std::vector<int32_t> &values) {
   values = std::move(unique);
 }
 
+std::optional<int> Options::checkSequences(const TernacModel &model) const {
+  for (const std::vector<int32_t> *list : {&sequences, &prefillSequences})
+    for (int32_t count : *list)
+      if (static_cast<uint32_t>(count) > model.max_sequences)
+        return Arguments::error(
+            "expected at most %u sequences, which the model "
+            "was compiled for, but got %d; compile it with "
+            "--max-sequences=%d",
+            model.max_sequences, count, count);
+  return std::nullopt;
+}
+
 std::optional<int> Options::resolve(const TernacModel &model) {
   int32_t context = static_cast<int32_t>(model.context_length);
   if (prompts.empty())
@@ -66,17 +80,15 @@ std::optional<int> Options::resolve(const TernacModel &model) {
   normalize(prompts);
   normalize(decodes);
   normalize(threads);
+  normalize(sequences);
+  normalize(prefillSequences);
   for (int32_t count : threads)
     if (static_cast<uint32_t>(count) > model.max_threads)
       return Arguments::error("expected at most %u threads, which the model "
                               "was compiled for, but got %d",
                               model.max_threads, count);
-  uint32_t most = std::min(model.max_sequences, model.max_rows);
-  for (int32_t count : sequences)
-    if (static_cast<uint32_t>(count) > most)
-      return Arguments::error("expected at most %u sequences, which the model "
-                              "was compiled for, but got %d",
-                              most, count);
+  if (std::optional<int> status = checkSequences(model))
+    return status;
   for (int32_t prompt : prompts)
     if (prompt > context)
       return Arguments::error(

@@ -23,10 +23,11 @@ namespace ternac::bench {
 
 struct Options {
   std::string library;
-  std::vector<int32_t> prompts;         ///< tokens of each prefill
-  std::vector<int32_t> decodes;         ///< tokens of each decode
-  std::vector<int32_t> contexts = {0};  ///< tokens before each decode
-  std::vector<int32_t> sequences = {1}; ///< decoded at the same time
+  std::vector<int32_t> prompts;                ///< tokens of each prefill
+  std::vector<int32_t> prefillSequences = {1}; ///< prompts in one batch
+  std::vector<int32_t> decodes;                ///< tokens of each decode
+  std::vector<int32_t> contexts = {0};         ///< tokens before each decode
+  std::vector<int32_t> sequences = {1};        ///< decoded at the same time
   std::vector<int32_t> threads;
   uint32_t repetitions = 3;
   bool noPinning = false;
@@ -41,6 +42,9 @@ struct Options {
   /// Fills in the defaults that suit the model and checks the rest; the result
   /// is 1, after an error.
   std::optional<int> resolve(const TernacModel &model);
+
+private:
+  std::optional<int> checkSequences(const TernacModel &model) const;
 };
 
 } // namespace ternac::bench

@@ -70,9 +70,10 @@ std::string ternac::bench::formatTable(const Measurements &measurements) {
   }
   append(text, "model: peak memory %.1f MB, first token after %.3f s\n\n",
          measurements.peakRSSBytes / 1e6, measurements.firstTokenSeconds);
-  append(text, "%-8s %7s %7s %7s %9s %9s %9s %9s %8s %8s %8s %7s %7s\n", "kind",
-         "threads", "tokens", "context", "sequences", "tokens/s", "lowest",
-         "highest", "body MB", "head MB", "cache MB", "% roof", "% peak");
+  append(text, "%-8s %7s %7s %7s %9s %9s %9s %9s %9s %8s %8s %8s %7s %7s\n",
+         "kind", "threads", "tokens", "context", "sequences", "tokens/s",
+         "lowest", "highest", "of each", "body MB", "head MB", "cache MB",
+         "% roof", "% peak");
   for (const Result &result : measurements.results) {
     append(text, "%-8s %7u %7u %7u %9u", nameOf(result.kind), result.threads,
            result.tokens, result.context, result.sequences);
@@ -81,6 +82,7 @@ std::string ternac::bench::formatTable(const Measurements &measurements) {
     appendCell(text, 9, "%.1f", result.tokensPerSecond);
     appendCell(text, 9, "%.1f", *lowest);
     appendCell(text, 9, "%.1f", *highest);
+    appendCell(text, 9, "%.1f", result.tokensPerSecond / result.sequences);
     appendCell(text, 8, "%.2f", times(result.bytes.body, 1e-6));
     appendCell(text, 8, "%.2f", times(result.bytes.head, 1e-6));
     appendCell(text, 8, "%.2f", times(result.bytes.cache, 1e-6));
@@ -144,9 +146,11 @@ static void appendMember(std::string &text, const char *separator,
 static void appendResult(std::string &text, const Result &result) {
   append(text,
          "    {\"kind\": \"%s\", \"threads\": %u, \"tokens\": %u, "
-         "\"context\": %u, \"sequences\": %u, \"tokens_per_s\": %.6g",
+         "\"context\": %u, \"sequences\": %u, \"tokens_per_s\": %.6g, "
+         "\"tokens_per_s_per_sequence\": %.6g",
          nameOf(result.kind), result.threads, result.tokens, result.context,
-         result.sequences, result.tokensPerSecond);
+         result.sequences, result.tokensPerSecond,
+         result.tokensPerSecond / result.sequences);
   if (result.bytes.body) {
     append(text, ", \"bytes_per_token\": {\"body\": %.9g", *result.bytes.body);
     appendMember(text, ", ", "head", result.bytes.head);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "PromptFile.h"
 #include "ternac/Support/Arguments.h"
 
 using namespace ternac;
@@ -13,16 +14,22 @@ using namespace ternac::run;
 
 std::optional<int> Options::parse(int argc, char **argv) {
   Arguments arguments("ternac-run", TERNAC_VERSION,
-                      "Runs a compiled model: continues a prompt of token ids "
+                      "Runs a compiled model: continues prompts of token ids "
                       "and prints the new ones.");
+  std::string promptFile;
   arguments.positional("LIB", library, "the model library");
-  arguments.list("tokens", "ID,ID,...", tokens, 0, "the prompt");
+  arguments.list("tokens", "ID,ID,...", prompts, 0,
+                 "a prompt; may be given several times");
+  arguments.option("prompts", "FILE", promptFile,
+                   "more prompts, one on each line");
   arguments.option("max-new-tokens", "N", maxNewTokens, 0, INT32_MAX,
-                   "tokens to generate at most (default 0)");
+                   "tokens to generate at most, of each (default 0)");
+  arguments.option("sequences", "N", sequences, 1, INT32_MAX,
+                   "prompts at a time (default: all that the model takes)");
   arguments.flag("ignore-eos", ignoreEndTokens,
                  "go on after an end token of the model");
   arguments.option("logits", "FILE.npy", logitsFile,
-                   "write the prompt's logits, float32 [tokens, vocabulary]");
+                   "write the prompts' logits, float32 [tokens, vocabulary]");
   arguments.option("threads", "N", threads, 1, INT32_MAX,
                    "default: the processors this process may use");
   arguments.flag("no-pinning", noPinning,
@@ -37,22 +44,34 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "draw from the likeliest of sum X (default 1: all)");
   arguments.option("seed", "N", seed, "of the draws (default 0)");
   arguments.option("chunk", "N", chunk, 1, INT32_MAX,
-                   "feed the prompt N tokens at a time");
+                   "feed a prompt N tokens at a time");
   if (std::optional<int> status = arguments.parse(argc, argv))
     return status;
-  if (tokens.empty())
-    return Arguments::error("no prompt: give --tokens=ID,ID,...");
+  if (!promptFile.empty() && !readPrompts(promptFile, prompts))
+    return 1;
+  if (prompts.empty())
+    return Arguments::error(
+        "no prompt: give --tokens=ID,ID,... or --prompts=FILE");
   return std::nullopt;
 }
 
+std::string Options::nameOf(size_t prompt) const {
+  return prompts.size() == 1 ? ""
+                             : "prompt " + std::to_string(prompt + 1) + ": ";
+}
+
 std::optional<int> Options::check(const TernacModel &model) const {
-  for (int32_t token : tokens)
-    if (static_cast<uint32_t>(token) >= model.vocab_size)
-      return Arguments::error("token %d is outside the vocabulary of %u tokens",
-                              token, model.vocab_size);
-  if (tokens.size() + maxNewTokens > model.context_length)
-    return Arguments::error(
-        "%zu prompt tokens and %u new ones do not fit the context of %u tokens",
-        tokens.size(), maxNewTokens, model.context_length);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    for (int32_t token : prompts[i])
+      if (static_cast<uint32_t>(token) >= model.vocab_size)
+        return Arguments::error(
+            "%stoken %d is outside the vocabulary of %u tokens",
+            nameOf(i).c_str(), token, model.vocab_size);
+    if (prompts[i].size() + maxNewTokens > model.context_length)
+      return Arguments::error("%s%zu prompt tokens and %u new ones do not fit "
+                              "the context of %u tokens",
+                              nameOf(i).c_str(), prompts[i].size(),
+                              maxNewTokens, model.context_length);
+  }
   return std::nullopt;
 }

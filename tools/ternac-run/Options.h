@@ -23,7 +23,8 @@ namespace ternac::run {
 
 struct Options {
   std::string library;
-  std::vector<int32_t> tokens;
+  std::vector<std::vector<int32_t>> prompts;
+  uint32_t sequences = 0; ///< prompts at a time; 0: as many as there can be
   uint32_t maxNewTokens = 0;
   bool ignoreEndTokens = false;
   std::string logitsFile; ///< empty: not wanted
@@ -40,8 +41,11 @@ struct Options {
   /// process shall end here.
   std::optional<int> parse(int argc, char **argv);
 
-  /// Checks the tokens against the model; the result is 1, after an error.
+  /// Checks the prompts against the model; the result is 1, after an error.
   std::optional<int> check(const TernacModel &model) const;
+
+  /// "prompt 2: ", before an error; "" if there is but one.
+  std::string nameOf(size_t prompt) const;
 };
 
 } // namespace ternac::run

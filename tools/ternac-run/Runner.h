@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Feeds the prompt, writes its logits if they are wanted, generates. Nothing is
-// left behind if any step fails.
+// Feeds the prompts, writes their logits if they are wanted, generates. Several
+// prompts are continued together, one token of each in a call; a prompt enters
+// when there is a free sequence. Nothing is left behind if any step fails.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,10 +34,30 @@ private:
   template <auto destroy> struct Deleter {
     template <typename T> void operator()(T *object) const { destroy(object); }
   };
+  using Sampler =
+      std::unique_ptr<TernacSampler, Deleter<ternac_sampler_destroy>>;
+
+  /// A prompt that has a sequence. Its next token is drawn from the row of
+  /// logits of its place in `live`.
+  struct Live {
+    size_t prompt;
+    uint32_t sequence;
+    Sampler sampler;
+  };
 
   bool prepare();
-  bool feedPrompt();
+  bool createSession();
+  bool allocateLogits();
+  Sampler createSampler() const;
   bool generate();
+  bool admit();
+  bool feedPrompt(size_t prompt, uint32_t sequence);
+  bool drawTokens();
+  bool feedTokens();
+  float *logitsOf(size_t place) const {
+    return logits.get() + place * model->vocab_size;
+  }
+  void report() const;
   bool printTokens() const;
 
   const Options &options;
@@ -44,13 +65,18 @@ private:
   // The session must go before the library it runs.
   std::unique_ptr<TernacLibrary, Deleter<ternac_close>> library;
   std::unique_ptr<TernacSession, Deleter<ternac_session_destroy>> session;
-  std::unique_ptr<TernacSampler, Deleter<ternac_sampler_destroy>> sampler;
   const TernacModel *model = nullptr;
-  size_t chunk = 0; ///< tokens of the prompt fed at a time
-  std::unique_ptr<float[]> logits;
-  const float *lastLogits = nullptr; ///< the row that the next token is from
+  uint32_t sequences = 0;              ///< prompts at a time
+  std::vector<uint32_t> freeSequences; ///< the next one to use is the last
+  std::vector<Live> live;
+  size_t admitted = 0;                   ///< prompts that are live or done
+  size_t chunk = 0;                      ///< tokens of a prompt fed at a time
+  std::unique_ptr<float[]> logits;       ///< [sequences][vocab_size]
+  std::unique_ptr<float[]> promptLogits; ///< [chunk][vocab_size], if wanted
   NpyWriter writer;
-  std::vector<int32_t> generated;
+  std::vector<std::vector<int32_t>> generated; ///< of each prompt
+  size_t tokensFed = 0, tokensShared = 0;      ///< of all prompts
+  double promptSeconds = 0, tokenSeconds = 0;
 };
 
 } // namespace ternac::run

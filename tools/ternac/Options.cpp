@@ -93,7 +93,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("max-tokens-per-call", "N", maxRows, 1, 1 << 20,
                    "rows of a call at most (default 512)");
   arguments.option("max-sequences", "N", maxSequences, 1, 1 << 20,
-                   "sequences that can be live at once (default 1)");
+                   "sequences that can be live at once (default 64)");
   arguments.option("head", "TYPE", head,
                    "of the weights: i8 (default), i4 or as-stored");
   arguments.option("kv-cache", "TYPE", cache, "f16 (default), f32 or i8");

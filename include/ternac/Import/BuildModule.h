@@ -22,7 +22,7 @@ struct ModelOptions {
   enum class Cache { F16, F32, I8 } cache = Cache::F16;
   enum class Attention { Auto, F32 } attention = Attention::Auto;
   int64_t maxRows = 512;
-  int64_t maxSequences = 1;
+  int64_t maxSequences = 64;
 };
 
 /// The module at phase `imported`: a function @forward over rows of tokens,

@@ -97,10 +97,12 @@ typedef struct TernacCall {
   float *logits;              /* [logit_count][vocab_size], written */
   const int32_t *block_table; /* [sequences][block_table_columns]: the
                                  block of the pool that holds positions
-                                 64*c .. 64*c+63 */
+                                 64*c .. 64*c+63. Sequences may share blocks
+                                 that no row of this call writes */
   uint32_t block_table_rows;
   uint32_t block_table_columns; /* at least context_length/64, rounded up */
-  void *cache;                  /* cache_bytes(cache_blocks), aligned */
+  void *cache; /* cache_bytes(cache_blocks), aligned; block b is the
+                  cache_bytes(1) bytes from b * cache_bytes(1) on */
   uint32_t cache_blocks;
   uint32_t reserved;   /* zero */
   void *workspace;     /* workspace_bytes(rows, threads), aligned */

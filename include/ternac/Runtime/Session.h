@@ -10,7 +10,14 @@
 |* so that any language can bind it (python/ternac does, with ctypes).
 |*
 |* Functions that can fail return NULL or a negative number and leave one
-|* sentence in ternac_last_error(), which is per thread.
+|* sentence in ternac_last_error(), which is per thread. Then nothing has
+|* changed, whatever the function.
+|*
+|* A session has a fixed number of sequences, numbered from 0 and empty at
+|* first. Their keys and values lie in a pool of cache blocks of
+|* TERNAC_CACHE_BLOCK_POSITIONS tokens. Sequences that begin alike share blocks
+|* if one was made from the other (ternac_fork, ternac_prefix); no sequence
+|* ever sees what is done to another.
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -52,7 +59,8 @@ typedef struct TernacSessionOptions {
   uint32_t threads;      /* default: processors this process may run on */
   uint32_t no_pinning;   /* 1: do not set thread affinity */
   uint32_t sequences;    /* default: 1; sequences that can be live at once */
-  uint32_t cache_blocks; /* default: enough for `sequences` full contexts */
+  uint32_t cache_blocks; /* of the pool; default: enough for `sequences` full
+                            contexts */
   uint32_t huge_pages;   /* 1: move the library's weights into huge pages,
                             for all its sessions, unless they are there */
 } TernacSessionOptions;
@@ -63,34 +71,54 @@ TernacSession *ternac_session_create(TernacLibrary *library,
 void ternac_session_destroy(TernacSession *session);
 uint32_t ternac_session_threads(const TernacSession *session);
 
-/* Tokens fed to `sequence` so far, or -1. Sequences are numbered from 0. */
+/* Tokens fed to `sequence` so far, or -1. */
 int64_t ternac_length(const TernacSession *session, uint32_t sequence);
 
-/* Forgets all of `sequence` after its first `length` tokens. 0, or -1. */
-int32_t ternac_truncate(TernacSession *session, uint32_t sequence,
-                        uint32_t length);
+/* Blocks of the pool that no sequence has. */
+uint32_t ternac_free_blocks(const TernacSession *session);
+
+/* Appends `count` tokens to `sequence`. With `logits` non-null, writes one row
+ * of vocab_size floats for each of the last `logit_rows` tokens (0 .. count).
+ * Splits the tokens into calls of at most max_rows. 0, or -1 (a token outside
+ * the vocabulary, more tokens than the context or the cache hold). */
+int32_t ternac_feed(TernacSession *session, uint32_t sequence,
+                    const int32_t *tokens, size_t count, float *logits,
+                    size_t logit_rows);
+
+/* Appends one chunk to each of several sequences together: `tokens` holds the
+ * chunks one after the other, `counts[i]` of them for `sequences[i]` (no
+ * sequence twice, all counts at least 1). `logits`, if not null, receives the
+ * row of the last token of each chunk. One call of the model, or as many as
+ * max_rows asks for. 0, or -1. */
+int32_t ternac_feed_batch(TernacSession *session, size_t chunks,
+                          const uint32_t *sequences, const size_t *counts,
+                          const int32_t *tokens, float *logits);
 
 /* Appends `count` positions to `sequence` without running the model, to time a
  * long context: their keys and values are small numbers that mean nothing. 0,
  * or -1. */
 int32_t ternac_fill(TernacSession *session, uint32_t sequence, uint32_t count);
 
-/* Appends `count` tokens to `sequence`. With `logits` non-null, writes one row
- * of vocab_size floats for each of the last `logit_rows` tokens (0 .. count).
- * Splits the tokens into calls of at most max_rows. 0, or -1 (a token outside
- * the vocabulary, more tokens than the context or the cache hold): then the
- * sequence is as it was before. */
-int32_t ternac_feed(TernacSession *session, uint32_t sequence,
-                    const int32_t *tokens, size_t count, float *logits,
-                    size_t logit_rows);
+/* Forgets all of `sequence` after its first `length` tokens, and gives back
+ * the blocks that only it had. 0, or -1. */
+int32_t ternac_truncate(TernacSession *session, uint32_t sequence,
+                        uint32_t length);
 
-/* Appends one chunk to each of several sequences in one call: `tokens` holds
- * the chunks one after the other, `counts[i]` of them for `sequences[i]` (no
- * sequence twice, all counts at least 1, together at most max_rows). `logits`
- * receives the row of the last token of each chunk. 0, or -1. */
-int32_t ternac_feed_batch(TernacSession *session, size_t chunks,
-                          const uint32_t *sequences, const size_t *counts,
-                          const int32_t *tokens, float *logits);
+/* Forgets all of `sequence`. 0, or -1. */
+int32_t ternac_free(TernacSession *session, uint32_t sequence);
+
+/* Makes `to`, which must be empty, a copy of `from`. Takes no block: the two
+ * share all they have. Who first appends to a partly filled block that others
+ * have too gets its own copy of it, which takes one. Truncate `to` to fork at a
+ * shorter length. 0, or -1. */
+int32_t ternac_fork(TernacSession *session, uint32_t from, uint32_t to);
+
+/* Gives `sequence`, which must be empty, as much of the beginning of `tokens`
+ * as any other sequence begins with, short of the last token, whose logits are
+ * yet to be computed; shares as ternac_fork does. Returns the number of tokens
+ * it has now (0 .. count-1), or -1. Feed the rest. */
+int64_t ternac_prefix(TernacSession *session, uint32_t sequence,
+                      const int32_t *tokens, size_t count);
 
 /* Draws tokens. Temperature 0 is greedy (the lowest id among equals). top_k 0
  * and top_p 1 keep everything. The same seed gives the same tokens. */

@@ -62,6 +62,10 @@ public:
   /// Numbers from `low` up, at least one, separated by commas.
   void list(std::string_view name, std::string_view metavar,
             std::vector<int32_t> &variable, int32_t low, std::string_view help);
+  /// The same, and each time it is given adds one list.
+  void list(std::string_view name, std::string_view metavar,
+            std::vector<std::vector<int32_t>> &variable, int32_t low,
+            std::string_view help);
   /// Another name for the option declared last.
   void alias(std::string_view name);
 

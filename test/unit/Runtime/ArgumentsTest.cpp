@@ -20,6 +20,7 @@ struct CommandLine {
   uint64_t seed = 0;
   float ratio = 0.5f;
   std::vector<int32_t> numbers;
+  std::vector<std::vector<int32_t>> rows;
   std::optional<std::string> json;
   std::string errors;
 
@@ -33,6 +34,7 @@ struct CommandLine {
     arguments.option("seed", "N", seed, "a seed");
     arguments.option("ratio", "X", ratio, "a ratio");
     arguments.list("numbers", "N,...", numbers, 0, "numbers");
+    arguments.list("row", "N,...", rows, 1, "one row");
     arguments.optionalValue("json", "FILE", json, "JSON");
     words.insert(words.begin(), "tool");
     testing::internal::CaptureStderr();
@@ -59,6 +61,16 @@ TEST(Arguments, BothSpellings) {
   EXPECT_EQ(line.json, "");
 }
 
+TEST(Arguments, ListsGivenSeveralTimes) {
+  CommandLine line;
+  EXPECT_EQ(line.parse({"in", "--row=1,2", "--numbers=1,2", "--row", "3",
+                        "--numbers=3"}),
+            std::nullopt);
+  EXPECT_EQ(line.rows, (std::vector<std::vector<int32_t>>{{1, 2}, {3}}));
+  // A list by itself is replaced.
+  EXPECT_EQ(line.numbers, (std::vector<int32_t>{3}));
+}
+
 TEST(Arguments, DefaultsAndAliases) {
   CommandLine line;
   EXPECT_EQ(line.parse({"in"}), std::nullopt);
@@ -77,7 +89,8 @@ TEST(Arguments, Errors) {
   const Case cases[] = {
       {{"in", "--nmae=1"},
        "error: unknown option '--nmae'; the options are --help, --version, "
-       "--name, --flag, --count, -c, --seed, --ratio, --numbers, --json (see "
+       "--name, --flag, --count, -c, --seed, --ratio, --numbers, --row, --json "
+       "(see "
        "tool --help)\n"},
       {{"in", "--count=10"},
        "error: option '--count': expected a number from 1 to 9, but got "
@@ -93,6 +106,9 @@ TEST(Arguments, Errors) {
       {{"in", "--numbers=1,2147483648"},
        "error: option '--numbers': expected numbers from 0, separated by "
        "commas, but got '1,2147483648'\n"},
+      {{"in", "--row=1", "--row=1,0"},
+       "error: option '--row': expected numbers from 1, separated by commas, "
+       "but got '1,0'\n"},
       {{"in", "--name="},
        "error: option '--name': expected a value, but got ''\n"},
       {{"in", "--name"}, "error: option '--name' needs a value\n"},

@@ -5,99 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "TestSupport.h"
+#include "SessionFixture.h"
 #include "gtest/gtest.h"
 
 #include <algorithm>
-#include <vector>
 
 namespace {
-
-using Tokens = std::vector<int32_t>;
-using Logits = std::vector<float>;
-
-/// The fake model's.
-constexpr uint32_t vocabulary = 97, context = 256;
-/// Twice in a row, the fake model refuses the call.
-constexpr int32_t failing = 96;
-
-Tokens makeTokens(size_t count, uint32_t seed = 1) {
-  Tokens tokens;
-  for (size_t i = 0; i < count; ++i) {
-    seed = seed * 1664525 + 1013904223;
-    tokens.push_back(static_cast<int32_t>((seed >> 8) % 96));
-  }
-  return tokens;
-}
-
-/// The logits of all `tokens` by the plainest caller: no session, no pool, a
-/// null environment, one row at a time, blocks in order.
-Logits reference(const TernacModel &model, const Tokens &tokens) {
-  const std::vector<int32_t> table = {0, 1, 2, 3};
-  std::vector<char> cache(model.cache_bytes(4));
-  std::vector<char> workspace(model.workspace_bytes(1, 1));
-  Logits logits(tokens.size() * vocabulary);
-  const int32_t zero = 0;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    int32_t position = static_cast<int32_t>(i);
-    TernacCall call = {};
-    call.struct_size = sizeof(call);
-    call.abi_version = TERNAC_ABI_VERSION;
-    call.rows = call.logit_count = 1;
-    call.tokens = &tokens[i];
-    call.positions = &position;
-    call.sequences = call.logit_rows = &zero;
-    call.logits = &logits[i * vocabulary];
-    call.block_table = table.data();
-    call.block_table_rows = 1;
-    call.block_table_columns = 4;
-    call.cache = cache.data();
-    call.cache_blocks = 4;
-    call.workspace = workspace.data();
-    EXPECT_EQ(model.forward(nullptr, &call), TERNAC_OK);
-  }
-  return logits;
-}
-
-/// The last `rows` rows of what `reference` gives.
-Logits referenceTail(const TernacModel &model, const Tokens &tokens,
-                     size_t rows) {
-  Logits all = reference(model, tokens);
-  return Logits(all.end() - rows * vocabulary, all.end());
-}
-
-class SessionTest : public testing::Test {
-protected:
-  void SetUp() override {
-    library.reset(ternac_open(fakeModel().c_str()));
-    ASSERT_TRUE(library) << ternac_last_error();
-    model = ternac_model_of(library.get());
-  }
-
-  Session create(uint32_t threads = 1, uint32_t sequences = 1,
-                 uint32_t cacheBlocks = 0) {
-    TernacSessionOptions options = {};
-    options.struct_size = sizeof(options);
-    options.threads = threads;
-    options.sequences = sequences;
-    options.cache_blocks = cacheBlocks;
-    return Session(ternac_session_create(library.get(), &options));
-  }
-
-  /// Feeds and returns the last `rows` rows of logits.
-  static Logits feed(const Session &session, const Tokens &tokens, size_t rows,
-                     uint32_t sequence = 0) {
-    Logits logits(rows * vocabulary, -1.0f);
-    EXPECT_EQ(ternac_feed(session.get(), sequence, tokens.data(), tokens.size(),
-                          logits.data(), rows),
-              0)
-        << ternac_last_error();
-    return logits;
-  }
-
-  Library library;
-  const TernacModel *model = nullptr;
-};
 
 TEST_F(SessionTest, WholePromptEqualsReference) {
   Tokens tokens = makeTokens(200);
@@ -209,6 +122,24 @@ TEST_F(SessionTest, Batch) {
   EXPECT_EQ(ternac_length(session.get(), 3), 3);
 }
 
+TEST_F(SessionTest, BatchOfMoreRowsThanACallTakes) {
+  Session session = create(2, 4);
+  const uint32_t sequences[] = {3, 1, 0, 2};
+  const size_t counts[] = {15, 40, 1, 16};
+  Tokens chunks = makeTokens(72, 9);
+  Logits logits(4 * vocabulary), expected;
+  ASSERT_EQ(ternac_feed_batch(session.get(), 4, sequences, counts,
+                              chunks.data(), logits.data()),
+            0);
+  const int32_t *start = chunks.data();
+  for (size_t count : counts) {
+    Logits row = referenceTail(*model, Tokens(start, start + count), 1);
+    expected.insert(expected.end(), row.begin(), row.end());
+    start += count;
+  }
+  EXPECT_EQ(logits, expected);
+}
+
 TEST_F(SessionTest, BatchErrors) {
   Session session = create(1, 2, 2);
   auto error = [&](std::vector<uint32_t> sequences, std::vector<size_t> counts,
@@ -227,10 +158,15 @@ TEST_F(SessionTest, BatchErrors) {
   EXPECT_EQ(error({0, 0}, {1, 1}, {1, 1}), "sequence 0 is twice in one batch");
   EXPECT_EQ(error({0, 1}, {1, 0}, {1}),
             "expected at least one token for sequence 1");
-  EXPECT_EQ(error({0, 1}, {9, 8}, makeTokens(17)),
-            "expected at most 16 tokens in one batch, but got more");
+  EXPECT_EQ(error({0, 1}, {1, 257}, makeTokens(258)),
+            "sequence 1: 257 tokens after 0 do not fit the context of 256 "
+            "tokens");
   EXPECT_EQ(error({0, 1}, {1, 1}, {1, 97}),
             "token 97 is outside the vocabulary of 97 tokens");
+  // Of the two calls that these are, the second one fails.
+  Tokens late = makeTokens(30);
+  late[28] = late[29] = failing;
+  EXPECT_NE(error({0, 1}, {10, 20}, late), "");
   EXPECT_EQ(error({0, 1}, {1, 2}, {1, failing, failing}),
             "the model library refused a call: a call had more rows or threads "
             "than it was compiled for (code 2)");
@@ -265,7 +201,8 @@ TEST_F(SessionTest, FeedErrorsLeaveTheSequence) {
   EXPECT_EQ(error({-1}, 0), "token -1 is outside the vocabulary of 97 tokens");
   EXPECT_EQ(error({1}, 2), "expected a sequence below 2, but got 2");
   EXPECT_EQ(error(makeTokens(197), 0),
-            "197 tokens after 60 do not fit the context of 256 tokens");
+            "sequence 0: 197 tokens after 60 do not fit the context of 256 "
+            "tokens");
 
   // The third call of this one fails, after two blocks were taken.
   Tokens more = makeTokens(80);
@@ -275,8 +212,9 @@ TEST_F(SessionTest, FeedErrorsLeaveTheSequence) {
   // One block is in use; all of the other four can be had.
   feed(session, makeTokens(256), 0, 1);
   EXPECT_EQ(error(makeTokens(5), 0),
-            "the cache is full: 5 more tokens need more than the 0 free blocks "
-            "(of 5) of 64 tokens");
+            "the cache is full: expected 1 free blocks (of 64 tokens) for 5 "
+            "more tokens of sequence 0, but found 0 of 5; free or truncate a "
+            "sequence, or create the session with more cache_blocks");
   Tokens four = makeTokens(4);
   tokens.insert(tokens.end(), four.begin(), four.end());
   EXPECT_EQ(feed(session, four, 1), referenceTail(*model, tokens, 1));
@@ -311,8 +249,8 @@ TEST_F(SessionTest, FillAppendsPositions) {
   ASSERT_EQ(ternac_feed(session.get(), 0, &token, 1, again.data(), 1), 0);
   EXPECT_EQ(once, again);
   EXPECT_EQ(ternac_fill(session.get(), 0, 200), -1);
-  EXPECT_STREQ(ternac_last_error(), "200 tokens after 101 do not fit the "
-                                    "context of 256 tokens");
+  EXPECT_STREQ(ternac_last_error(), "sequence 0: 200 tokens after 101 do not "
+                                    "fit the context of 256 tokens");
   EXPECT_EQ(ternac_fill(session.get(), 1, 1), -1);
   EXPECT_EQ(ternac_length(session.get(), 0), 101);
 }
@@ -326,7 +264,8 @@ TEST_F(SessionTest, Options) {
                                     "model was compiled for, but got 9");
   EXPECT_EQ(create(1, 5), nullptr);
   EXPECT_STREQ(ternac_last_error(), "expected at most 4 sequences, which the "
-                                    "model was compiled for, but got 5");
+                                    "model was compiled for, but got 5; "
+                                    "compile it with --max-sequences=5");
   TernacSessionOptions unset = {};
   EXPECT_EQ(ternac_session_create(library.get(), &unset), nullptr);
   // A caller built when there were fewer options.

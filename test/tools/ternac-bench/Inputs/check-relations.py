@@ -25,6 +25,7 @@ for result in report["results"]:
     samples, parts = result["samples"], result["bytes_per_token"]
     assert len(samples) == 4 and min(samples) > 0
     assert close(result["tokens_per_s"], statistics.median(samples))
+    assert close(result["tokens_per_s_per_sequence"] * result["sequences"], result["tokens_per_s"])
     assert ("cache" in parts) == (result["kind"] == "decode")
     if "cache" in parts:  # the position of the token itself included, over all steps
         steps = [result["context"] + step + 1 for step in range(result["tokens"])]
