@@ -4,7 +4,18 @@
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_vnni_512"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @vnni_512
+  // CHECK: %[[MANY:.*]] = arith.cmpi ugt
+  // CHECK: scf.if %[[MANY]]
+  // CHECK: call @tern_matmul_dot_tile2_32x64_many(
+  // CHECK: } else {
   // CHECK: call @tern_matmul_dot_tile2_32x64(
+  // Many rows: codes are unpacked first, and the sums of 6 rows by 64 outputs
+  // carried.
+  // CHECK: func.func private @tern_matmul_dot_tile2_32x64_many(
+  // CHECK: vector.store %{{.*}} : memref<{{.*}}xi8>, vector<64xi8>
+  // CHECK: scf.for {{.*}} -> (vector<16xi32>
+  // CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+  // CHECK-NOT: vpdpbusd
   // CHECK: func.func private @tern_matmul_dot_tile2_32x64(
   // CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.*}}) : (vector<16xi32>,
   // CHECK-NOT: pmadd

@@ -270,6 +270,15 @@ func.func @f(%env: !tern.environment, %n: index) {
 
 // -----
 
+// granted C1
+func.func @f(%env: !tern.environment) -> i1 {
+  // expected-error@+1 {{(C1) expected a feature of one bit, but got 3}}
+  %granted = tern.granted %env, 3
+  return %granted : i1
+}
+
+// -----
+
 // claim C1
 func.func @f(%env: !tern.environment, %n: index) {
   // expected-error@+1 {{(C1) expected a positive step, but got 0}}

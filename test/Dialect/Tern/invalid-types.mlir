@@ -44,9 +44,20 @@ func.func private @f() attributes {a = #tern.packing<base3, rows = 1, group = 4,
 // -----
 
 // An unknown word is answered with the list of words.
-// expected-error@+2 {{expected ::ternac::tern::Strategy to be one of: reference, add_sub, dot, lut}}
+// expected-error@+2 {{expected ::ternac::tern::Strategy to be one of: reference, add_sub, dot, lut, tile}}
 // expected-error@+1 {{failed to parse}}
 func.func private @f() attributes {a = #tern.lowering_config<strategy = magic>}
+
+// -----
+
+// lowering_config C1
+// expected-error@+1 {{(C1) expected 'lut' for all numbers of rows or none, but got dot, dot, lut}}
+func.func private @f() attributes {a = #tern.lowering_config<strategy = dot, many = lut>}
+
+// -----
+
+// expected-error@+1 {{expected 'many'}}
+func.func private @f() attributes {a = #tern.lowering_config<strategy = dot, one = dot>}
 
 // -----
 

@@ -34,10 +34,18 @@ func.func private @packing() attributes {
 // CHECK-SAME: a = #tern.lowering_config<strategy = reference>
 // CHECK-SAME: b = #tern.lowering_config<strategy = add_sub>
 // CHECK-SAME: c = #tern.lowering_config<strategy = dot>
+// CHECK-SAME: d = #tern.lowering_config<strategy = dot, many = tile>
+// CHECK-SAME: e = #tern.lowering_config<strategy = dot, few = tile>
+// CHECK-SAME: f = #tern.lowering_config<strategy = dot, few = tile, many = tile>
+// CHECK-SAME: g = #tern.lowering_config<strategy = lut>
 func.func private @lowering_config() attributes {
   a = #tern.lowering_config<strategy = reference>,
   b = #tern.lowering_config<strategy = add_sub>,
-  c = #tern.lowering_config<strategy = dot>}
+  c = #tern.lowering_config<strategy = dot>,
+  d = #tern.lowering_config<strategy = dot, many = tile>,
+  e = #tern.lowering_config<strategy = dot, few = tile>,
+  f = #tern.lowering_config<strategy = dot, few = tile, many = tile>,
+  g = #tern.lowering_config<strategy = lut, few = lut, many = lut>}
 
 // Fields at their default are not printed.
 
