@@ -269,7 +269,7 @@ public:
     int64_t bytes = std::max<int64_t>(Int4::bytes(Int4::kRows, cols), 1);
     int64_t piece = llvm::divideCeil(v.kPieceBytes, bytes);
     // Rows that share decoded weights; each needs two tile rows of sums.
-    SmallVector<int64_t> together = {4, 2, 1};
+    SmallVector<int64_t> together = {4, 3, 2, 1};
     if (!hasManyRegisters())
       together = v.options.vectorBits >= 256 ? SmallVector<int64_t>{2, 1}
                                              : SmallVector<int64_t>{1};

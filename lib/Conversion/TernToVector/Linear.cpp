@@ -98,7 +98,7 @@ LogicalResult ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
   int64_t sums = (bits >= 512 ? 32 : 16) / perVector;
   SmallVector<int64_t> rowsTogether = {1};
   if (sums >= 32)
-    rowsTogether = {4, 2, 1};
+    rowsTogether = {4, 3, 2, 1};
   else if (sums >= 8)
     rowsTogether = {2, 1};
   int64_t outputsTogether =
