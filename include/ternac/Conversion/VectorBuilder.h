@@ -29,6 +29,9 @@ struct VectorOptions {
   bool fma = false;
   bool f16Convert = false;
   bool vectorPopcount = false;
+
+  /// Vector registers: machines with 512 bits have 32, others 16 at least.
+  int64_t registers() const { return vectorBits >= 512 ? 32 : 16; }
 };
 
 /// How far ahead of their use weights are fetched: far into a larger cache,

@@ -39,10 +39,6 @@ public:
         cols(cast<MemRefType>(x.getType()).getDimSize(1)) {}
 
 protected:
-  /// Whether there are 32 registers, as machines with registers of 512 bits
-  /// have, and not 16.
-  bool hasManyRegisters() const { return v.options.vectorBits >= 512; }
-
   Value rowsOfX() { return memref::DimOp::create(v.b, out, 0); }
 
   SmallVector<Value> successive(Value first, int64_t count) {
@@ -101,7 +97,7 @@ public:
   void write() {
     // The sums of a block leave registers for a vector of weights and one of
     // each row of x. A piece has several blocks: nothing fetches its first.
-    int64_t together = hasManyRegisters() ? 6 : 2;
+    int64_t together = v.options.registers() >= 32 ? 6 : 2;
     int64_t piece = llvm::divideCeil(v.kPieceBytes, std::max<int64_t>(cols, 1));
     piece = llvm::alignTo(std::max(piece, 8 * together), together);
     Value rows = rowsOfX();
@@ -268,11 +264,12 @@ public:
   void write() {
     int64_t bytes = std::max<int64_t>(Int4::bytes(Int4::kRows, cols), 1);
     int64_t piece = llvm::divideCeil(v.kPieceBytes, bytes);
-    // Rows that share decoded weights; each needs two tile rows of sums.
-    SmallVector<int64_t> together = {4, 3, 2, 1};
-    if (!hasManyRegisters())
-      together = v.options.vectorBits >= 256 ? SmallVector<int64_t>{2, 1}
-                                             : SmallVector<int64_t>{1};
+    // Rows that share decoded weights.
+    SmallVector<int64_t> together = {1};
+    if (v.options.vectorBits >= 512)
+      together = {4, 3, 2, 1};
+    else if (v.options.vectorBits >= 256)
+      together = {2, 1};
     Value rows = rowsOfX();
     v.forShares(Int4::tiles(outputs), /*step=*/1, piece,
                 [&](Value begin, Value end) {

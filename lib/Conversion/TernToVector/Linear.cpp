@@ -41,9 +41,9 @@ void dotRows(LinearOp op, VectorBuilder &v, ArrayRef<Value> rows,
       }
     }
   };
-  /// Fetches the rows that come next, for the first row of x: rows are too
-  /// short for the machine to see them coming. Harmless beyond the end: it does
-  /// not fault.
+  // Fetches the rows that come next, for the first row of x: rows are too short
+  // for the machine to see them coming. Harmless beyond the end: it does not
+  // fault.
   auto prefetch = [&](Value column) {
     Value isFirst = arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq,
                                           rows.front(), v.index(0));
@@ -91,18 +91,18 @@ LogicalResult ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
     return success();
   }
   // Rows of the weight are split between the threads and read once for all
-  // rows of x. Blocks of several rows of both keep their sums in registers, of
-  // which machines with 512 bits have 32 and others 16.
-  int64_t bits = v.options.vectorBits;
-  int64_t perVector = std::max<int64_t>(1, 32 * v.options.lanes / bits);
-  int64_t sums = (bits >= 512 ? 32 : 16) / perVector;
+  // rows of x. Blocks of several rows of both keep their sums in three quarters
+  // of the registers.
+  int64_t perVector =
+      std::max<int64_t>(1, 32 * v.options.lanes / v.options.vectorBits);
+  int64_t vectors = v.options.registers() / perVector;
   SmallVector<int64_t> rowsTogether = {1};
-  if (sums >= 32)
+  if (vectors >= 32)
     rowsTogether = {4, 3, 2, 1};
-  else if (sums >= 8)
+  else if (vectors >= 8)
     rowsTogether = {2, 1};
   int64_t outputsTogether =
-      std::max<int64_t>(1, sums * 3 / 4 / (2 * rowsTogether.front()));
+      std::max<int64_t>(1, vectors * 3 / 4 / (2 * rowsTogether.front()));
   Value out = op.getOuts().front();
   int64_t outputs = cast<MemRefType>(out.getType()).getDimSize(1);
   Value rows = memref::DimOp::create(v.b, out, 0);
