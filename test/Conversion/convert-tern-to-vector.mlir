@@ -114,6 +114,20 @@ func.func @linear(%x: memref<?x8xf32>, %w: memref<6x8xf16>, %y: memref<?x6xf32>,
 
 // -----
 
+// Several rows: two partial sums for each of three outputs and four rows.
+
+module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} {
+  // CHECK-LABEL: func.func @linear_blocks
+  func.func @linear_blocks(%x: memref<?x32xf32>, %w: memref<6x32xbf16>, %y: memref<?x6xf32>, %env: !tern.environment) {
+    // CHECK: } else {
+    // CHECK: scf.for {{.*}} -> ({{((vector<4xf32>(, )?){24})}}) {
+    tern.linear %x, %w into %y : (memref<?x32xf32>, memref<6x32xbf16>, memref<?x6xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
 // Full registers, without a slow tail: the last of 100 columns are the end of a
 // whole vector, of whose 8 lanes 4 were there before.
 
@@ -128,11 +142,43 @@ module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 128>} 
     // CHECK: %[[END:.*]] = vector.load %{{.*}}[%{{.*}}, %[[LAST]]] : memref<?x100xi16>, vector<8xi16>
     // CHECK: %[[MASK:.*]] = arith.constant dense<[0, 0, 0, 0, -1, -1, -1, -1]> : vector<8xi16>
     // CHECK: arith.andi %[[END]], %[[MASK]] : vector<8xi16>
-    // CHECK: vector.reduction <add>, %{{.*}} : vector<4xi32> into i32
-    // CHECK: memref.store %{{.*}} : memref<?x6xf32>
+    // CHECK: vector.store %{{.*}} : memref<?x6xf32>, vector<1xf32>
+    // CHECK: } else {
+    // CHECK: vector.store %{{.*}} : memref<?x6xf32>, vector<2xf32>
     // CHECK: tern.barrier
     // CHECK-NOT: tern.linear
     tern.linear %x, %w step %step scaled %s into %y : (memref<?x100xi16>, memref<6x100xi8>, memref<?xf32>, memref<6xf32>, memref<?x6xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
+// Several rows: the sums of six outputs and four rows stay in registers; what
+// is loaded for one is used by all, and weights are fetched once. Sums are added
+// up together.
+
+module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} {
+  // CHECK-LABEL: func.func @linear_int8_blocks
+  func.func @linear_int8_blocks(%x: memref<?x64xi16>, %step: memref<?xf32>, %w: memref<12x64xi8>, %s: memref<12xf32>, %y: memref<?x12xf32>, %env: !tern.environment) {
+    // CHECK: tern.thread_range %{{.*}}, %{{.*}} step 6
+    // CHECK: } else {
+    // CHECK: scf.for {{.*}} -> ({{((vector<16xi32>(, )?){24})}}) {
+    // CHECK: %[[FIRST:.*]] = arith.cmpi eq
+    // CHECK-NEXT: scf.if %[[FIRST]] {
+    // CHECK-COUNT-3: memref.prefetch
+    // CHECK: }
+    // CHECK-COUNT-4: vector.load %{{.*}} : memref<?x64xi16>, vector<32xi16>
+    // CHECK: vector.load %{{.*}} : memref<12x64xi8>, vector<32xi8>
+    // CHECK: arith.extsi %{{.*}} : vector<32xi8> to vector<32xi16>
+    // CHECK-COUNT-4: arith.muli %{{.*}} : vector<32xi32>
+    // CHECK: vector.load %{{.*}} : memref<12x64xi8>, vector<32xi8>
+    // CHECK: scf.yield
+    // CHECK: vector.load %{{.*}} : memref<12xf32>, vector<6xf32>
+    // CHECK: vector.shuffle %{{.*}}, %{{.*}} [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23] : vector<16xi32>, vector<16xi32>
+    // CHECK: vector.extract_strided_slice %{{.*}} {offsets = [18], sizes = [6], strides = [1]} : vector<24xi32> to vector<6xi32>
+    // CHECK: vector.store %{{.*}} : memref<?x12xf32>, vector<6xf32>
+    tern.linear %x, %w step %step scaled %s into %y : (memref<?x64xi16>, memref<12x64xi8>, memref<?xf32>, memref<12xf32>, memref<?x12xf32>) -> ()
     return
   }
 }

@@ -8,10 +8,14 @@ import pytest
 from harness import TOLERANCES, Build, Cases, Close, Exact, bf16_bits, from_bf16, same_bits
 from targets import TARGETS
 
-ROWS = (0, 1, 2, 5)
-# M, K: below, at and beyond the columns of vectors and cache lines, and of groups and spans.
-INT8_SHAPES = ((1, 1), (3, 5), (4, 7), (2, 8), (5, 16), (7, 31), (8, 32), (9, 33), (6, 64), (4, 65), (13, 100), (5, 257), (3, 2560))
-INT4_SHAPES = ((1, 1), (3, 31), (16, 32), (17, 33), (16, 64), (31, 65), (5, 100), (40, 257), (20, 640))
+# Whole blocks of rows, and every rest.
+ROWS = (64, 33, 17, 16, 15, 8, 5, 4, 3, 2, 1, 0)
+# M, K: below, at and beyond the columns of vectors and cache lines, and of groups and spans; whole blocks of outputs, and rests.
+INT8_SHAPES = (
+    *((1, 1), (3, 5), (4, 7), (2, 8), (5, 16), (7, 31), (8, 32), (9, 33), (6, 64), (4, 65), (13, 100), (5, 257), (3, 2560)),
+    *((1, 31), (3, 32), (17, 64), (17, 100), (100, 100), (100, 2560)),
+)
+INT4_SHAPES = ((1, 1), (3, 31), (16, 32), (17, 33), (16, 64), (31, 65), (5, 100), (40, 257), (20, 640), (100, 2560))
 
 
 def span(k):
@@ -55,10 +59,15 @@ def rows(k):
     return x, generator.uniform(0.5, 2, max(ROWS)).astype(np.float32)
 
 
-def check_row_alone(cases, name, arguments, y):
+def check_rows(cases, name, arguments, results):
+    """A row has the same bits among any number of others, and alone. `results` are of calls with fewer and fewer rows."""
     x, step, *weights = arguments
-    (alone,) = cases.library.call(name, [x[4:5], step[4:5], *weights], [((1, y.shape[1]), np.float32)])
-    cases.judge(f"{name} row alone", "" if same_bits(alone[0], y[4]) else "other bits than among other rows")
+    most = results[0]
+    wrong = [len(y) for y in results if not same_bits(y, most[: len(y)])]
+    cases.judge(f"{name} n={wrong}", "other bits than among other rows" if wrong else "")
+    for row in (4, 14, 32, 63):
+        (alone,) = cases.library.call(name, [x[row : row + 1], step[row : row + 1], *weights], [((1, most.shape[1]), np.float32)])
+        cases.judge(f"{name} row {row} alone", "" if same_bits(alone[0], most[row]) else "other bits than among other rows")
 
 
 @builds
@@ -73,10 +82,11 @@ def test_int8(build):
             product = x.astype(np.int64) @ w.T.astype(np.int64)
             assert np.abs(product).max() < 2**31
             expected = product.astype(np.float32) * (step[:, None] * scale)
+            results = []
             for n in ROWS:
                 arguments = [x[:n], step[:n], w, scale]
-                (y,) = cases.run(f"n={n}", f"linear_8_{m}x{k}", arguments, [((n, m), np.float32)], [Exact(expected[:n])])
-            check_row_alone(cases, f"linear_8_{m}x{k}", [x, step, w, scale], y)
+                results += cases.run(f"n={n}", f"linear_8_{m}x{k}", arguments, [((n, m), np.float32)], [Exact(expected[:n])])
+            check_rows(cases, f"linear_8_{m}x{k}", [x, step, w, scale], results)
 
 
 def pack_int4(q, scale):
@@ -108,9 +118,10 @@ def test_int4(build):
             weight = pack_int4(q, scale)
             matrix = (q * np.repeat(from_bf16(scale), 32, axis=1).astype(np.float64))[:m]
             values = padded * step[:, None].astype(np.float64)
+            results = []
             for n in ROWS:
                 unit = np.abs(values[:n]) @ np.abs(matrix.T)
                 expected = Close(values[:n] @ matrix.T, TOLERANCES["linear"], unit)
                 arguments = [padded[:n], step[:n], weight]
-                (y,) = cases.run(f"n={n}", f"linear_4_{m}x{k}", arguments, [((n, m), np.float32)], [expected])
-            check_row_alone(cases, f"linear_4_{m}x{k}", [padded, step, weight], y)
+                results += cases.run(f"n={n}", f"linear_4_{m}x{k}", arguments, [((n, m), np.float32)], [expected])
+            check_rows(cases, f"linear_4_{m}x{k}", [padded, step, weight], results)

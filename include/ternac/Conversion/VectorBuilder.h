@@ -29,6 +29,9 @@ struct VectorOptions {
   bool fma = false;
   bool f16Convert = false;
   bool vectorPopcount = false;
+
+  /// Vector registers: machines with 512 bits have 32, others 16 at least.
+  int64_t registers() const { return vectorBits >= 512 ? 32 : 16; }
 };
 
 /// How far ahead of their use weights are fetched: far into a larger cache,
@@ -65,6 +68,14 @@ public:
   llvm::SmallVector<mlir::Value> forRange(mlir::Value begin, mlir::Value end,
                                           int64_t step, mlir::ValueRange init,
                                           CarriedBody body);
+  /// [begin, end) in blocks: as many of sizes[0] as fit, of the rest as many of
+  /// sizes[1] as fit, and so on. The last size is 1.
+  void
+  forBlocks(mlir::Value begin, mlir::Value end, llvm::ArrayRef<int64_t> sizes,
+            llvm::function_ref<void(mlir::Value first, int64_t count)> body);
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> then);
+  void ifThenElse(mlir::Value condition, llvm::function_ref<void()> then,
+                  llvm::function_ref<void()> otherwise);
   /// This thread's rows of [0, count).
   void forThreadRows(mlir::Value count, Body body);
   /// Shares [0, count) out between the threads: to each an equal part, in
@@ -119,6 +130,9 @@ public:
   /// The same tree for every width that is a power of two.
   mlir::Value reduceAdd(mlir::Value vector);
   mlir::Value reduceMax(mlir::Value vector);
+  /// The sums of each of several vectors of i32, as one vector: all together
+  /// take far fewer steps than one after the other.
+  mlir::Value reduceAddEach(llvm::ArrayRef<mlir::Value> vectors);
 
   /// sum[i] + a[2i] * c[2i] + a[2i + 1] * c[2i + 1]: i32 lanes of products of
   /// i16.

@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// These layers are read from memory once per call, so what counts is that the
-// loads never wait: rows are shared out to threads evenly, fetched ahead, and
-// read once for all rows of x. Sums of integers are exact, so their bits do not
-// depend on the width of vectors or on what is computed together.
+// These layers are read from memory once per call. For few rows of x what
+// counts is that the loads never wait: rows are shared out to threads evenly
+// and fetched ahead. For many it is products per load: a block of outputs and
+// rows of x keeps its sums in registers, so that each loaded vector is used
+// several times. Sums of integers are exact, so their bits do not depend on the
+// width of vectors or on what is computed together.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,23 +39,7 @@ public:
         cols(cast<MemRefType>(x.getType()).getDimSize(1)) {}
 
 protected:
-  /// Rows of x that share the loads of the weight; more would not fit into the
-  /// registers.
-  int64_t rowsTogether() const {
-    return std::clamp<int64_t>(v.options.vectorBits / 128, 1, 4);
-  }
-
-  /// Calls body(first row, count) for all rows of x.
-  void forRows(function_ref<void(Value, int64_t)> body) {
-    Value count = memref::DimOp::create(v.b, out, 0);
-    if (rowsTogether() == 1)
-      return v.forRange(v.index(0), count, 1, [&](Value row) { body(row, 1); });
-    Value rest = arith::RemUIOp::create(v.b, count, v.index(rowsTogether()));
-    Value whole = arith::SubIOp::create(v.b, count, rest);
-    v.forRange(v.index(0), whole, rowsTogether(),
-               [&](Value row) { body(row, rowsTogether()); });
-    v.forRange(whole, count, 1, [&](Value row) { body(row, 1); });
-  }
+  Value rowsOfX() { return memref::DimOp::create(v.b, out, 0); }
 
   SmallVector<Value> successive(Value first, int64_t count) {
     SmallVector<Value> values;
@@ -67,14 +53,23 @@ protected:
   }
   /// Fetches what follows `indices`; harmless beyond the end, as it does not
   /// fault.
-  void prefetch(SmallVector<Value> indices) {
-    Value last = indices.back();
-    for (auto [ahead, locality] :
-         {std::pair(kFarBytes, 2), std::pair(kNearBytes, 3)}) {
-      indices.back() = v.add(last, v.index(ahead));
-      memref::PrefetchOp::create(v.b, weight, indices, /*isWrite=*/false,
-                                 locality, /*isDataCache=*/true);
-    }
+  void prefetch(ArrayRef<Value> indices) {
+    fetch(indices, kFarBytes, SecondLevel);
+    fetch(indices, kNearBytes, FirstLevel);
+  }
+  /// Where a fetched line shall wait.
+  enum Locality : uint32_t { SecondLevel = 2, FirstLevel = 3 };
+  void fetch(ArrayRef<Value> indices, int64_t ahead, Locality locality) {
+    SmallVector<Value> at(indices);
+    at.back() = v.add(at.back(), v.index(ahead));
+    memref::PrefetchOp::create(v.b, weight, at, /*isWrite=*/false, locality,
+                               /*isDataCache=*/true);
+  }
+  /// All rows of x read the same weights: those that come first fetch them.
+  void forFirst(Value row, function_ref<void()> body) {
+    v.ifThen(
+        arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, row, v.index(0)),
+        body);
   }
   VectorType vectorOf(int64_t width, Type element) {
     return VectorType::get({width}, element);
@@ -100,73 +95,137 @@ public:
   }
 
   void write() {
-    // Rows of the weight one after the other are one stream; four at a time,
-    // sharing the loads of x, were slower: memory likes streams.
+    // The sums of a block leave registers for a vector of weights and one of
+    // each row of x. A piece has several blocks: nothing fetches its first.
+    int64_t together = v.options.registers() >= 32 ? 6 : 2;
     int64_t piece = llvm::divideCeil(v.kPieceBytes, std::max<int64_t>(cols, 1));
-    v.forShares(outputs, /*step=*/1, piece, [&](Value begin, Value end) {
-      v.forRange(begin, end, 1, [&](Value output) {
-        forRows([&](Value row, int64_t count) {
-          writeOutput(output, successive(row, count));
+    piece = llvm::alignTo(std::max(piece, 8 * together), together);
+    Value rows = rowsOfX();
+    Value isOne =
+        arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, rows, v.index(1));
+    v.forShares(outputs, together, piece, [&](Value begin, Value end) {
+      auto oneRow = [&] {
+        // Rows of the weight one after the other are one stream; four at a
+        // time, sharing the loads of x, were slower: memory likes streams.
+        v.forRange(begin, end, 1, [&](Value output) {
+          writeBlock({output}, {v.index(0)}, kLineBytes,
+                     [&](Value column) { prefetch({output, column}); });
         });
-      });
+      };
+      auto manyRows = [&] {
+        v.forBlocks(begin, end, {together, 1}, [&](Value output, int64_t m) {
+          v.forBlocks(v.index(0), rows, {4, 3, 2, 1},
+                      [&](Value row, int64_t n) {
+                        // One product for each sum: more of them in a row wait
+                        // for each other, and code generators may take other
+                        // instructions then.
+                        int64_t step = width * partsOf(m * n);
+                        writeBlock(successive(output, m), successive(row, n),
+                                   step, [&](Value column) {
+                                     forFirst(row, [&] {
+                                       fetchNext(output, m, column, m * step);
+                                     });
+                                   });
+                      });
+        });
+      };
+      v.ifThenElse(isOne, oneRow, manyRows);
     });
   }
 
 private:
-  /// Vectors of partial sums for each row of x.
-  static constexpr int64_t kParts = 2;
+  /// Fetches `bytes` of the outputs behind a block of `count`: their rows are
+  /// one stream, too.
+  void fetchNext(Value output, int64_t count, Value column, int64_t bytes) {
+    Value next = v.add(output, v.index(count));
+    Value begin = v.mul(column, v.index(count));
+    for (int64_t at = 0; at < bytes; at += kLineBytes)
+      fetch({next, begin}, at, SecondLevel);
+  }
 
-  void writeOutput(Value output, ValueRange rows) {
-    SmallVector<Value> sums = products(output, rows);
-    Value scale = memref::LoadOp::create(v.b, op.getRowScale(), output);
+  /// Vectors of partial sums for each of `sums`: few wait for each other.
+  static int64_t partsOf(int64_t sums) { return sums < 8 ? 2 : 1; }
+
+  /// The sums of a block, as vectors of partial sums.
+  struct Sums {
+    int64_t rows, parts;
+    SmallVector<Value> vectors; ///< [output][row][part]
+
+    Value &at(int64_t output, int64_t row, int64_t part) {
+      return vectors[(output * rows + row) * parts + part % parts];
+    }
+  };
+
+  /// Takes `step` columns at a time, and calls `fetch` with the first of them.
+  void writeBlock(ArrayRef<Value> outputs, ArrayRef<Value> rows, int64_t step,
+                  function_ref<void(Value)> fetch) {
+    int64_t block = outputs.size() * rows.size();
+    Sums sums{int64_t(rows.size()), partsOf(block), {}};
+    sums.vectors.assign(block * sums.parts, v.splatI32(0, width / 2));
+    addProducts(outputs, rows, step, fetch, sums);
+
+    int64_t count = outputs.size();
+    Value scale = v.load(op.getRowScale(), outputs.front(), count);
+    SmallVector<Value> totals;
+    for (int64_t r = 0; r < sums.rows; ++r)
+      for (int64_t o = 0; o < count; ++o) {
+        Value total = sums.at(o, r, 0);
+        for (int64_t part = 1; part < sums.parts; ++part)
+          total = v.add(total, sums.at(o, r, part));
+        totals.push_back(total);
+      }
+    Value total = v.reduceAddEach(totals);
     for (auto [r, row] : llvm::enumerate(rows)) {
-      Value sum = v.reduceAdd(v.add(sums[kParts * r], sums[kParts * r + 1]));
-      Value y = arith::SIToFPOp::create(v.b, v.b.getF32Type(), sum);
-      y = v.mulF(y, v.mulF(stepOf(row), scale));
-      memref::StoreOp::create(v.b, y, out, ValueRange{row, output});
+      Value y = vector::ExtractStridedSliceOp::create(
+          v.b, total, ArrayRef<int64_t>{int64_t(r) * count},
+          ArrayRef<int64_t>{count}, ArrayRef<int64_t>{1});
+      Value factor = v.mulF(v.broadcast(stepOf(row), count), scale);
+      v.store(v.mulF(v.toF32(y), factor), out, {row, outputs.front()});
     }
   }
 
-  /// Partial sums of each row of x: whole lines, whole vectors, and the last
-  /// columns.
-  SmallVector<Value> products(Value output, ValueRange rows) {
-    SmallVector<Value> sums(kParts * rows.size(), v.splatI32(0, width / 2));
-    int64_t lines = cols / kLineBytes * kLineBytes;
-    if (lines > 0)
-      sums = v.forRange(v.index(0), v.index(lines), kLineBytes, sums,
-                        [&](Value column, ValueRange carried) {
-                          SmallVector<Value> next(carried);
-                          prefetch({output, column});
-                          for (int64_t at = 0; at < kLineBytes; at += width)
-                            accumulate(output, rows, v.add(column, v.index(at)),
-                                       width, at / width, next);
-                          return next;
-                        });
-    int64_t column = lines;
+  /// Whole steps, whole vectors, and the last columns.
+  void addProducts(ArrayRef<Value> outputs, ArrayRef<Value> rows, int64_t step,
+                   function_ref<void(Value)> fetch, Sums &sums) {
+    int64_t column = cols / step * step;
+    if (column > 0)
+      sums.vectors = v.forRange(
+          v.index(0), v.index(column), step, sums.vectors,
+          [&](Value column, ValueRange carried) {
+            Sums next{sums.rows, sums.parts, SmallVector<Value>(carried)};
+            fetch(column);
+            for (int64_t at = 0; at < step; at += width)
+              accumulate(outputs, rows, v.add(column, v.index(at)), width,
+                         at / width, next);
+            return next.vectors;
+          });
     for (; column + width <= cols; column += width)
-      accumulate(output, rows, v.index(column), width, column / width, sums);
+      accumulate(outputs, rows, v.index(column), width, column / width, sums);
     if (column == cols)
-      return sums;
+      return;
     if (cols < width)
-      accumulate(output, rows, v.index(0), cols, 0, sums);
+      accumulate(outputs, rows, v.index(0), cols, 0, sums);
     else // The last whole vector, less what it has in common with the others.
-      accumulate(output, rows, v.index(cols - width), width, 0, sums,
+      accumulate(outputs, rows, v.index(cols - width), width, 0, sums,
                  /*skipped=*/column - (cols - width));
-    return sums;
   }
 
-  /// Adds the products of columns [column + skipped, column + count) to one of
-  /// the partial sums of each row.
-  void accumulate(Value output, ValueRange rows, Value column, int64_t count,
-                  int64_t part, MutableArrayRef<Value> sums,
+  /// Adds the products of columns [column + skipped, column + count) to a part
+  /// of each sum.
+  void accumulate(ArrayRef<Value> outputs, ArrayRef<Value> rows, Value column,
+                  int64_t count, int64_t part, Sums &sums,
                   int64_t skipped = 0) {
-    Value bytes = v.load(weight, {output, column}, count);
-    Value w =
-        filled(arith::ExtSIOp::create(v.b, vectorOf(count, i16()), bytes));
-    for (auto [r, row] : llvm::enumerate(rows)) {
-      Value xs = masked(filled(v.load(x, {row, column}, count)), skipped);
-      Value &sum = sums[kParts * r + part % kParts];
-      sum = v.addProducts(sum, w, xs);
+    SmallVector<Value> xs;
+    for (Value row : rows)
+      xs.push_back(masked(filled(v.load(x, {row, column}, count)), skipped));
+    for (auto [o, output] : llvm::enumerate(outputs)) {
+      Value bytes = v.load(weight, {output, column}, count);
+      Value w =
+          filled(arith::ExtSIOp::create(v.b, vectorOf(count, i16()), bytes));
+      for (int64_t r = 0; r < sums.rows; ++r) {
+        Value &sum = sums.at(o, r, part);
+        sum = v.addProducts(sum, w, xs[r]);
+      }
     }
   }
 
@@ -205,12 +264,20 @@ public:
   void write() {
     int64_t bytes = std::max<int64_t>(Int4::bytes(Int4::kRows, cols), 1);
     int64_t piece = llvm::divideCeil(v.kPieceBytes, bytes);
+    // Rows that share decoded weights.
+    SmallVector<int64_t> together = {1};
+    if (v.options.vectorBits >= 512)
+      together = {4, 3, 2, 1};
+    else if (v.options.vectorBits >= 256)
+      together = {2, 1};
+    Value rows = rowsOfX();
     v.forShares(Int4::tiles(outputs), /*step=*/1, piece,
                 [&](Value begin, Value end) {
                   v.forRange(begin, end, 1, [&](Value tile) {
-                    forRows([&](Value row, int64_t count) {
-                      writeTile(tile, successive(row, count));
-                    });
+                    v.forBlocks(v.index(0), rows, together,
+                                [&](Value row, int64_t count) {
+                                  writeTile(tile, successive(row, count));
+                                });
                   });
                 });
   }

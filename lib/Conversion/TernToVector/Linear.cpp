@@ -13,58 +13,71 @@ using namespace ternac::tern;
 
 namespace {
 
-/// Fetches weights of the rows that come next: rows are too short for the
-/// machine to see them coming. Harmless beyond the end: it does not fault.
-void prefetch(LinearOp op, VectorBuilder &v, Value output, Value column) {
-  memref::PrefetchOp::create(v.b, op.getWeight(), ValueRange{output, column},
-                             /*isWrite=*/false, /*localityHint=*/3,
-                             /*isDataCache=*/true);
-}
+/// Rows of the weight that share the loads of one row of x.
+constexpr int64_t kTogether = 4;
 
-/// Dot products of one row of x with several rows of the weight. Each uses two
-/// vectors of partial sums and one tree, so that its bits do not depend on how
-/// many rows are computed together.
-void dotRows(LinearOp op, VectorBuilder &v, Value row, Value firstOutput,
-             int64_t count) {
+/// Dot products of several rows of x with several rows of the weight. Each uses
+/// two vectors of partial sums and one tree, so that its bits do not depend on
+/// how many are computed together.
+void dotRows(LinearOp op, VectorBuilder &v, ArrayRef<Value> rows,
+             ArrayRef<Value> outputs) {
   int64_t cols = cast<MemRefType>(op.getX().getType()).getDimSize(1);
-  int64_t lanes = v.options.lanes, pair = 2 * lanes;
-  SmallVector<Value> outputs;
-  for (int64_t i = 0; i < count; ++i)
-    outputs.push_back(v.add(firstOutput, v.index(i)));
+  int64_t lanes = v.options.lanes, pair = 2 * lanes, count = rows.size();
+  // [output][row][part]
+  SmallVector<Value> sums(2 * outputs.size() * count, v.splat(0.0, lanes));
 
   auto step = [&](Value column, int64_t width, unsigned part,
                   MutableArrayRef<Value> sums) {
     Value zero = v.splat(0.0, lanes);
-    Value x = v.widen(v.load(op.getX(), {row, column}, width), zero);
-    for (int64_t i = 0; i < count; ++i) {
-      Value w = v.loadF32(op.getWeight(), {outputs[i], column}, width);
-      Value &sum = sums[2 * i + part];
-      sum = v.fma(x, v.widen(w, zero), sum);
+    SmallVector<Value> xs;
+    for (Value row : rows)
+      xs.push_back(v.widen(v.load(op.getX(), {row, column}, width), zero));
+    for (auto [o, output] : llvm::enumerate(outputs)) {
+      Value w = v.loadF32(op.getWeight(), {output, column}, width);
+      w = v.widen(w, zero);
+      for (int64_t r = 0; r < count; ++r) {
+        Value &sum = sums[2 * (o * count + r) + part];
+        sum = v.fma(xs[r], w, sum);
+      }
     }
   };
+  // Fetches the rows that come next, for the first row of x: rows are too short
+  // for the machine to see them coming. Harmless beyond the end: it does not
+  // fault.
+  auto prefetch = [&](Value column) {
+    Value isFirst = arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq,
+                                          rows.front(), v.index(0));
+    v.ifThen(isFirst, [&] {
+      for (Value output : outputs) {
+        Value next = v.add(output, v.index(outputs.size()));
+        memref::PrefetchOp::create(v.b, op.getWeight(),
+                                   ValueRange{next, column}, /*isWrite=*/false,
+                                   /*localityHint=*/3, /*isDataCache=*/true);
+      }
+    });
+  };
 
-  SmallVector<Value> sums(2 * count, v.splat(0.0, lanes));
   int64_t whole = cols / pair * pair;
   if (whole > 0)
-    sums =
-        v.forRange(v.index(0), v.index(whole), pair, sums,
-                   [&](Value column, ValueRange carried) {
-                     SmallVector<Value> next(carried);
-                     for (Value output : outputs)
-                       prefetch(op, v, v.add(output, v.index(count)), column);
-                     step(column, lanes, 0, next);
-                     step(v.add(column, v.index(lanes)), lanes, 1, next);
-                     return next;
-                   });
+    sums = v.forRange(v.index(0), v.index(whole), pair, sums,
+                      [&](Value column, ValueRange carried) {
+                        SmallVector<Value> next(carried);
+                        prefetch(column);
+                        step(column, lanes, 0, next);
+                        step(v.add(column, v.index(lanes)), lanes, 1, next);
+                        return next;
+                      });
   unsigned part = 0;
   for (int64_t column = whole; column < cols; column += lanes, ++part)
     step(v.index(column), std::min(lanes, cols - column), part, sums);
 
-  for (int64_t i = 0; i < count; ++i) {
-    Value y = v.reduceAdd(v.addF(sums[2 * i], sums[2 * i + 1]));
-    memref::StoreOp::create(v.b, y, op.getOuts().front(),
-                            ValueRange{row, outputs[i]});
-  }
+  for (auto [o, output] : llvm::enumerate(outputs))
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      size_t at = 2 * (o * count + r);
+      Value y = v.reduceAdd(v.addF(sums[at], sums[at + 1]));
+      memref::StoreOp::create(v.b, y, op.getOuts().front(),
+                              ValueRange{row, output});
+    }
 }
 
 } // namespace
@@ -78,23 +91,47 @@ LogicalResult ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
     return success();
   }
   // Rows of the weight are split between the threads and read once for all
-  // rows of x; four share the loads of x.
-  static constexpr int64_t kTogether = 4;
+  // rows of x. Blocks of several rows of both keep their sums in three quarters
+  // of the registers.
+  int64_t perVector =
+      std::max<int64_t>(1, 32 * v.options.lanes / v.options.vectorBits);
+  int64_t vectors = v.options.registers() / perVector;
+  SmallVector<int64_t> rowsTogether = {1};
+  if (vectors >= 32)
+    rowsTogether = {4, 3, 2, 1};
+  else if (vectors >= 8)
+    rowsTogether = {2, 1};
+  int64_t outputsTogether =
+      std::max<int64_t>(1, vectors * 3 / 4 / (2 * rowsTogether.front()));
   Value out = op.getOuts().front();
   int64_t outputs = cast<MemRefType>(out.getType()).getDimSize(1);
   Value rows = memref::DimOp::create(v.b, out, 0);
+  Value isOne =
+      arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, rows, v.index(1));
   auto range =
       ThreadRangeOp::create(v.b, v.environment, v.index(outputs), kTogether);
-  Value length = arith::SubIOp::create(v.b, range.getEnd(), range.getBegin());
-  Value rest = arith::RemUIOp::create(v.b, length, v.index(kTogether));
-  Value whole = arith::SubIOp::create(v.b, range.getEnd(), rest);
-  auto allRows = [&](Value output, int64_t count) {
-    v.forRange(v.index(0), rows, 1,
-               [&](Value row) { dotRows(op, v, row, output, count); });
+  auto successive = [&](Value first, int64_t count) {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(v.add(first, v.index(i)));
+    return values;
   };
-  v.forRange(range.getBegin(), whole, kTogether,
-             [&](Value output) { allRows(output, kTogether); });
-  v.forRange(whole, range.getEnd(), 1,
-             [&](Value output) { allRows(output, 1); });
+  auto oneRow = [&] {
+    v.forBlocks(range.getBegin(), range.getEnd(), {kTogether, 1},
+                [&](Value output, int64_t m) {
+                  dotRows(op, v, {v.index(0)}, successive(output, m));
+                });
+  };
+  auto manyRows = [&] {
+    v.forBlocks(range.getBegin(), range.getEnd(), {outputsTogether, 1},
+                [&](Value output, int64_t m) {
+                  v.forBlocks(v.index(0), rows, rowsTogether,
+                              [&](Value row, int64_t n) {
+                                dotRows(op, v, successive(row, n),
+                                        successive(output, m));
+                              });
+                });
+  };
+  v.ifThenElse(isOne, oneRow, manyRows);
   return success();
 }

@@ -90,6 +90,39 @@ SmallVector<Value> VectorBuilder::forRange(Value begin, Value end, int64_t step,
   return SmallVector<Value>(loop.getResults());
 }
 
+void VectorBuilder::forBlocks(Value begin, Value end, ArrayRef<int64_t> sizes,
+                              function_ref<void(Value, int64_t)> body) {
+  for (int64_t size : sizes) {
+    Value whole = end;
+    if (size > 1) {
+      Value count = arith::SubIOp::create(b, end, begin);
+      Value rest = arith::RemUIOp::create(b, count, index(size));
+      whole = arith::SubIOp::create(b, end, rest);
+    }
+    forRange(begin, whole, size, [&](Value first) { body(first, size); });
+    if (size == 1)
+      return;
+    begin = whole;
+  }
+}
+
+void VectorBuilder::ifThen(Value condition, function_ref<void()> then) {
+  auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  then();
+}
+
+void VectorBuilder::ifThenElse(Value condition, function_ref<void()> then,
+                               function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(b, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  then();
+  b.setInsertionPointToStart(branch.elseBlock());
+  otherwise();
+}
+
 void VectorBuilder::forThreadRows(Value count, Body body) {
   auto range = tern::ThreadRangeOp::create(b, environment, count, 1);
   forRange(range.getBegin(), range.getEnd(), 1, body);
@@ -361,6 +394,55 @@ Value VectorBuilder::reduceAdd(Value vector) {
 
 Value VectorBuilder::reduceMax(Value vector) {
   return reduce(vector, [&](Value a, Value c) { return maxF(a, c); });
+}
+
+Value VectorBuilder::reduceAddEach(ArrayRef<Value> vectors) {
+  // Each step halves the lanes of a sum, and packs two vectors into one as long
+  // as there are two. The lanes of each sum stay next to each other.
+  SmallVector<Value> values(vectors);
+  SmallVector<int64_t> sums(vectors.size(), 1); // of each vector
+  int64_t lanes = cast<VectorType>(values[0].getType()).getDimSize(0);
+  for (; lanes > 1; lanes /= 2) {
+    SmallVector<Value> next;
+    SmallVector<int64_t> nextSums;
+    for (size_t i = 0; i < values.size(); i += 2) {
+      bool isPair = i + 1 < values.size();
+      Value first = values[i], second = values[isPair ? i + 1 : i];
+      int64_t width = cast<VectorType>(first.getType()).getDimSize(0);
+      SmallVector<int64_t> low, high;
+      auto addHalves = [&](int64_t begin, int64_t count) {
+        for (int64_t sum = 0; sum < count; ++sum)
+          for (int64_t lane = 0; lane < lanes / 2; ++lane) {
+            low.push_back(begin + sum * lanes + lane);
+            high.push_back(low.back() + lanes / 2);
+          }
+      };
+      addHalves(0, sums[i]);
+      if (isPair)
+        addHalves(width, sums[i + 1]);
+      next.push_back(add(vector::ShuffleOp::create(b, first, second, low),
+                         vector::ShuffleOp::create(b, first, second, high)));
+      nextSums.push_back(sums[i] + (isPair ? sums[i + 1] : 0));
+    }
+    values = next, sums = nextSums;
+  }
+  // One vector, unless there were more sums than lanes.
+  while (values.size() > 1) {
+    SmallVector<Value> next;
+    for (size_t i = 0; i < values.size(); i += 2) {
+      if (i + 1 == values.size()) {
+        next.push_back(values[i]);
+        continue;
+      }
+      int64_t first = cast<VectorType>(values[i].getType()).getDimSize(0);
+      int64_t second = cast<VectorType>(values[i + 1].getType()).getDimSize(0);
+      auto all = llvm::to_vector(llvm::seq<int64_t>(0, first + second));
+      next.push_back(
+          vector::ShuffleOp::create(b, values[i], values[i + 1], all));
+    }
+    values = next;
+  }
+  return values.front();
 }
 
 Value VectorBuilder::addProducts(Value sum, Value a, Value c) {
