@@ -31,6 +31,17 @@ func.func @range(%env: !tern.environment, %n: index) -> (index, index) {
   return %begin, %end : index, index
 }
 
+// CHECK-LABEL: func.func @granted
+// CHECK-SAME: %[[ENV:.*]]: !llvm.ptr
+func.func @granted(%env: !tern.environment) -> i1 {
+  // CHECK: llvm.getelementptr %[[ENV]][0, 6]
+  // CHECK: %[[ALL:.*]] = llvm.load
+  // CHECK: %[[BIT:.*]] = llvm.and %[[ALL]]
+  // CHECK: llvm.icmp "ne" %[[BIT]]
+  %granted = tern.granted %env, 1
+  return %granted : i1
+}
+
 // The counter, less what it was when the range began, is the number of the
 // piece. Whoever gets none moves its own begin of the next range past the
 // tickets of all pieces and of all threads.
