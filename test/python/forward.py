@@ -93,9 +93,10 @@ def _aligned(size):
 
 
 class Model:
-    """A model library and one sequence. The caller sees to it that this host has all features that cannot be emulated."""
+    """A model library and one sequence. The caller sees to it that this host has all features that cannot be emulated.
+    Without `grant` the library may not use features that a host has to grant."""
 
-    def __init__(self, path, threads=1):
+    def __init__(self, path, threads=1, grant=True):
         library = ctypes.CDLL(str(path))
         library.ternac_model.restype = POINTER(Table)
         self.library, self.table = library, library.ternac_model().contents
@@ -103,7 +104,7 @@ class Model:
         lacks = missing(tuple(_LINUX_NAMES[feature] for feature in features if feature in _LINUX_NAMES))
         if lacks and not emulate(lacks):
             raise RuntimeError(f"{path}: this host lacks {', '.join(sorted(lacks))}, and nothing emulates that")
-        granted = FEATURE_AMX if "amx-tile" in features else 0
+        granted = FEATURE_AMX if grant and "amx-tile" in features else 0
         self.barrier = threading.Barrier(threads)
         callbacks = Parallel(self._parallel), Barrier(lambda context, thread: self.barrier.wait(60) and None)
         self.environment = Environment(ctypes.sizeof(Environment), ABI_VERSION, threads, 0, granted, None, *callbacks)
