@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from targets import REFERENCE  # noqa: I001  (makes the next one visible)
-from bare import CompileError, Frame, build, linker, memref, ternac, workspace_sizes  # noqa: F401
+from bare import CompileError, Frame, build, granted, linker, memref, ternac, workspace_sizes  # noqa: F401
 
 # Largest relative errors of ops whose order of additions is a target's own; all other results are equal bit for bit. The
 # unit is in each test: the value itself, the sum of absolute products, or the largest value.
@@ -157,7 +157,7 @@ class Library:
         counter = ctypes.c_int64(0)
 
         def run(thread):
-            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0, 1)
+            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0, granted())
             function(*fixed, ctypes.byref(frame))
 
         others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]

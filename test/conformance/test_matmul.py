@@ -97,6 +97,8 @@ def inputs(k, few=False):
         return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), (1, 2)) for label, q in (("n=1 all 127", rows[:1]), ("n=5", rows[:5]))]
     cases = [(f"n={n}", np.roll(rows, -n, axis=0)[:n], (1, 2, 5) if n == 7 else (1, 2)) for n in ROWS]
     cases += [("n=20", np.resize(rows, (20, k)), (1, 2)), ("n=1 all 127", rows[:1], (1, 2)), ("n=4 extremes", rows[:4], (1, 2)), ("single ones", single_ones(k), (1, 2))]
+    if k == 50:  # more rows than kernels keep sums of
+        cases.append(("n=530", np.resize(rows, (530, k)), (1, 2)))
     return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), threads) for label, q, threads in cases]
 
 

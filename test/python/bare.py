@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin"), "ternac")
 EMULATOR = Path(TERNAC).parents[1] / "test" / "emulation" / "libternac_emulator.so"
 
+FEATURE_AMX = 1  # TERNAC_FEATURE_AMX
+
 # The features, as Linux names them, whose instructions the emulator knows.
 EMULATED = frozenset(("avx_vnni", "amx_tile", "amx_int8", "amx_bf16"))
 
@@ -54,6 +56,12 @@ def emulator():
 def emulate(features):
     """Whether this process can run code that needs `features`, which it lacks, from now on."""
     return EMULATED.issuperset(features) and emulator() is not None
+
+
+def granted():
+    """What a host here may grant to code that asks: bits of TERNAC_FEATURE_*."""
+    lacks = missing(("amx_tile",))
+    return FEATURE_AMX if not lacks or emulate(lacks) else 0
 
 
 class CompileError(Exception):

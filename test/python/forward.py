@@ -11,10 +11,9 @@ from ctypes import CFUNCTYPE, POINTER, c_char_p, c_float, c_int32, c_uint32, c_u
 
 import numpy as np
 
-from bare import emulate, missing
+from bare import emulate, granted, missing
 
 ABI_VERSION = 1
-FEATURE_AMX = 1
 BLOCK_POSITIONS = 64
 ALIGNMENT = 64
 Body = CFUNCTYPE(None, c_void_p, c_uint32, c_uint32)
@@ -93,9 +92,10 @@ def _aligned(size):
 
 
 class Model:
-    """A model library and one sequence. The caller sees to it that this host has all features that cannot be emulated."""
+    """A model library and one sequence. The caller sees to it that this host has all features that cannot be emulated.
+    Without `grant` the library may not use features that a host has to grant."""
 
-    def __init__(self, path, threads=1):
+    def __init__(self, path, threads=1, grant=True):
         library = ctypes.CDLL(str(path))
         library.ternac_model.restype = POINTER(Table)
         self.library, self.table = library, library.ternac_model().contents
@@ -103,10 +103,9 @@ class Model:
         lacks = missing(tuple(_LINUX_NAMES[feature] for feature in features if feature in _LINUX_NAMES))
         if lacks and not emulate(lacks):
             raise RuntimeError(f"{path}: this host lacks {', '.join(sorted(lacks))}, and nothing emulates that")
-        granted = FEATURE_AMX if "amx-tile" in features else 0
         self.barrier = threading.Barrier(threads)
         callbacks = Parallel(self._parallel), Barrier(lambda context, thread: self.barrier.wait(60) and None)
-        self.environment = Environment(ctypes.sizeof(Environment), ABI_VERSION, threads, 0, granted, None, *callbacks)
+        self.environment = Environment(ctypes.sizeof(Environment), ABI_VERSION, threads, 0, granted() if grant else 0, None, *callbacks)
         self.block_table = np.arange(-(-self.table.context_length // BLOCK_POSITIONS), dtype=np.int32)
         self.cache = _aligned(self.table.cache_bytes(len(self.block_table)))
         self.workspace = _aligned(self.table.workspace_bytes(self.table.max_rows, threads))
