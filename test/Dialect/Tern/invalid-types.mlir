@@ -44,8 +44,7 @@ func.func private @f() attributes {a = #tern.packing<base3, rows = 1, group = 4,
 // -----
 
 // An unknown word is answered with the list of words.
-// expected-error@+2 {{expected ::ternac::tern::Strategy to be one of: reference, add_sub, dot, lut, tile}}
-// expected-error@+1 {{failed to parse}}
+// expected-error@+1 {{expected one of [reference, add_sub, dot, lut, tile] for how a ternary matmul is computed, got: magic}}
 func.func private @f() attributes {a = #tern.lowering_config<strategy = magic>}
 
 // -----
