@@ -95,7 +95,7 @@ SmallVector<Value> transpose(VectorBuilder &v, SmallVector<Value> vectors) {
   constexpr int64_t half = kLanes / 2;
   static_assert(kLanes == 16, "two halves of eight, three interleavings");
   auto shuffle = [&](Value a, Value c,
-                     llvm::function_ref<int64_t(int64_t)> from) -> Value {
+                     function_ref<int64_t(int64_t)> from) -> Value {
     SmallVector<int64_t> mask;
     for (int64_t i = 0; i < kLanes; ++i)
       mask.push_back(from(i));
@@ -126,25 +126,27 @@ SmallVector<Value> transpose(VectorBuilder &v, SmallVector<Value> vectors) {
   return next;
 }
 
-/// Writes the loops of a kernel: (q, weights, out, sums, first, count, place,
-/// begin, end), of rows begin..end of the matrix for tokens first.. of q. Their
-/// i16 sums are in `sums` from `place`, a vector of tokens for each row.
+/// Writes the loops of a kernel: (q, weights, out, sums, token, result, sum,
+/// byte, count, begin, end), of rows begin..end of the matrix for `count`
+/// tokens. These have their activations in q from `token` on; for row `begin`,
+/// their results are in out from `result` on, their i16 sums in `sums` from
+/// `sum` on, a vector of tokens for each row, and the weights begin at `byte`.
 class TokenTablesWriter {
 public:
   TokenTablesWriter(VectorBuilder &v, func::FuncOp kernel, const Shape &shape)
       : v(v), shape(shape), q(kernel.getArgument(0)),
         weights(kernel.getArgument(1)), out(kernel.getArgument(2)),
-        sums(kernel.getArgument(3)), first(kernel.getArgument(4)),
-        count(kernel.getArgument(5)), place(kernel.getArgument(6)),
-        begin(kernel.getArgument(7)), end(kernel.getArgument(8)) {}
+        sums(kernel.getArgument(3)), firstOut(kernel.getArgument(5)),
+        firstSum(kernel.getArgument(6)), firstByte(kernel.getArgument(7)),
+        count(kernel.getArgument(8)), begin(kernel.getArgument(9)),
+        end(kernel.getArgument(10)), qRows{kernel.getArgument(4)} {}
 
   void write() {
     panel = onStack(shape.columnsPerStretch() * kLanes);
     tables = onStack(shape.groupsPerPass() * shape.tableElements());
     square = onStack(kLanes * kLanes);
-    // Offsets advance by addition; nothing in the loops multiplies. Tokens
-    // beyond the last are that one again.
-    qRows.push_back(v.mul(first, v.index(shape.qStride)));
+    // Offsets advance by addition; nothing multiplies. Tokens beyond the last
+    // are that one again.
     for (int64_t t = 1; t < kLanes; ++t) {
       Value isToken = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult,
                                             v.index(t), count);
@@ -152,14 +154,9 @@ public:
                                            v.index(0));
       qRows.push_back(v.add(qRows.back(), step));
     }
-    firstSum = v.add(place, v.mul(begin, v.index(kLanes)));
-    firstOut = v.add(v.mul(first, v.index(shape.rows)), begin);
-    Value tile = arith::DivUIOp::create(v.b, begin, v.index(shape.layout.rows));
-    Value byte = v.mul(tile, v.index(shape.tileBytes()));
-
     rowLoop(1, [&](Value sum, Value) { v.store(zeroLanes(v), sums, sum); });
     Value no = arith::ConstantOp::create(v.b, v.b.getBoolAttr(false));
-    SmallVector<Value> state = {v.index(0), byte, zeroLanes(v), no};
+    SmallVector<Value> state = {v.index(0), firstByte, zeroLanes(v), no};
     state = v.forRange(v.index(0), v.index(shape.groups()),
                        shape.groupsPerStretch(), state,
                        [&](Value group, ValueRange carried) {
@@ -239,7 +236,7 @@ private:
   /// Writes the activations of a stretch to the panel, a vector of tokens for
   /// each column. Returns the sums of their sizes.
   Value fillPanel(Value column,
-                  llvm::function_ref<Value(Value, int64_t, int64_t)> upTo) {
+                  function_ref<Value(Value, int64_t, int64_t)> upTo) {
     int64_t cols = shape.layout.paddedCols(shape.cols);
     int64_t whole = cols / kLanes * kLanes;
     auto put = [&](Value lanes, Value at, Value size) {
@@ -448,10 +445,10 @@ private:
 
   VectorBuilder &v;
   Shape shape;
-  Value q, weights, out, sums, first, count, place, begin, end;
-  Value panel, tables, square;
+  Value q, weights, out, sums;
+  Value firstOut, firstSum, firstByte, count, begin, end;
   SmallVector<Value> qRows; ///< where the tokens have their rows of q
-  Value firstSum, firstOut; ///< of row `begin`; of the first token
+  Value panel, tables, square;
 };
 
 } // namespace
@@ -469,7 +466,7 @@ void ternac::callTokenTables(MatmulOp op, VectorBuilder &v, Value count) {
   func::FuncOp kernel = getKernelFunction(
       op, name,
       {flat(i8), op.getWeight().getType(), flat(i32), flat(i16), index, index,
-       index, index, index},
+       index, index, index, index, index},
       [&](VectorBuilder &inner, func::FuncOp function) {
         TokenTablesWriter(inner, function, shape).write();
       },
@@ -511,11 +508,15 @@ void ternac::callTokenTables(MatmulOp op, VectorBuilder &v, Value count) {
       Value token = v.mul(block, v.index(kLanes));
       Value some =
           arith::MinUIOp::create(v.b, sub(tokens, token), v.index(kLanes));
+      token = v.add(first, token);
+      Value row = v.mul(lower, v.index(tileRows));
       func::CallOp::create(
           v.b, kernel,
-          ValueRange{q, op.getWeight(), out, sums, v.add(first, token), some,
-                     v.mul(firstTile, v.index(tileRows * kLanes)),
-                     v.mul(lower, v.index(tileRows)),
+          ValueRange{q, op.getWeight(), out, sums,
+                     v.mul(token, v.index(shape.qStride)),
+                     v.add(v.mul(token, v.index(shape.rows)), row),
+                     v.mul(v.add(firstTile, lower), v.index(tileRows * kLanes)),
+                     v.mul(lower, v.index(shape.tileBytes())), some, row,
                      v.mul(upper, v.index(tileRows))});
     });
   });
