@@ -127,10 +127,11 @@ SmallVector<Value> transpose(VectorBuilder &v, SmallVector<Value> vectors) {
 }
 
 /// Writes the loops of a kernel: (q, weights, out, sums, token, result, sum,
-/// byte, count, begin, end), of rows begin..end of the matrix for `count`
-/// tokens. These have their activations in q from `token` on; for row `begin`,
-/// their results are in out from `result` on, their i16 sums in `sums` from
-/// `sum` on, a vector of tokens for each row, and the weights begin at `byte`.
+/// byte, span, begin, end), of rows begin..end of the matrix for the tokens
+/// whose rows of out are `span` elements. These have their activations in q
+/// from `token` on; for row `begin`, their results are in out from `result` on,
+/// their i16 sums in `sums` from `sum` on, a vector of tokens for each row, and
+/// the weights begin at `byte`.
 class TokenTablesWriter {
 public:
   TokenTablesWriter(VectorBuilder &v, func::FuncOp kernel, const Shape &shape)
@@ -138,7 +139,7 @@ public:
         weights(kernel.getArgument(1)), out(kernel.getArgument(2)),
         sums(kernel.getArgument(3)), firstOut(kernel.getArgument(5)),
         firstSum(kernel.getArgument(6)), firstByte(kernel.getArgument(7)),
-        count(kernel.getArgument(8)), begin(kernel.getArgument(9)),
+        span(kernel.getArgument(8)), begin(kernel.getArgument(9)),
         end(kernel.getArgument(10)), qRows{kernel.getArgument(4)} {}
 
   void write() {
@@ -149,7 +150,7 @@ public:
     // are that one again.
     for (int64_t t = 1; t < kLanes; ++t) {
       Value isToken = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult,
-                                            v.index(t), count);
+                                            v.index(t * shape.rows), span);
       Value step = arith::SelectOp::create(v.b, isToken, v.index(shape.qStride),
                                            v.index(0));
       qRows.push_back(v.add(qRows.back(), step));
@@ -412,19 +413,19 @@ private:
   /// Adds the square to the results of rows `row`.. as far as the matrix has
   /// these rows: the last tile is padded.
   void addRows(Value row, Value has) {
+    Value from = v.add(firstOut, arith::SubIOp::create(v.b, row, begin));
+    Value to = v.add(from, span);
     auto columns = [&](int64_t width) {
-      SmallVector<Value> places = {
-          v.index(0), v.add(firstOut, arith::SubIOp::create(v.b, row, begin))};
       auto type = VectorType::get({width}, v.b.getI32Type());
-      v.forRange(v.index(0), count, 1, places, [&](Value, ValueRange at) {
-        Value lanes =
-            arith::ExtSIOp::create(v.b, type, v.load(square, at[0], width));
-        Value old = arith::SelectOp::create(v.b, has, v.load(out, at[1], width),
-                                            v.splatI32(0, width));
-        v.store(v.add(old, lanes), out, at[1]);
-        return SmallVector<Value>{v.add(at[0], v.index(kLanes)),
-                                  v.add(at[1], v.index(shape.rows))};
-      });
+      v.forRange(
+          from, to, shape.rows, v.index(0), [&](Value at, ValueRange place) {
+            Value lanes = arith::ExtSIOp::create(
+                v.b, type, v.load(square, place.front(), width));
+            Value old = arith::SelectOp::create(
+                v.b, has, v.load(out, at, width), v.splatI32(0, width));
+            v.store(v.add(old, lanes), out, at);
+            return SmallVector<Value>{v.add(place.front(), v.index(kLanes))};
+          });
     };
     if (shape.rows % shape.layout.rows == 0)
       return columns(kLanes);
@@ -446,7 +447,7 @@ private:
   VectorBuilder &v;
   Shape shape;
   Value q, weights, out, sums;
-  Value firstOut, firstSum, firstByte, count, begin, end;
+  Value firstOut, firstSum, firstByte, span, begin, end;
   SmallVector<Value> qRows; ///< where the tokens have their rows of q
   Value panel, tables, square;
 };
@@ -516,7 +517,8 @@ void ternac::callTokenTables(MatmulOp op, VectorBuilder &v, Value count) {
                      v.mul(token, v.index(shape.qStride)),
                      v.add(v.mul(token, v.index(shape.rows)), row),
                      v.mul(v.add(firstTile, lower), v.index(tileRows * kLanes)),
-                     v.mul(lower, v.index(shape.tileBytes())), some, row,
+                     v.mul(lower, v.index(shape.tileBytes())),
+                     v.mul(some, v.index(shape.rows)), row,
                      v.mul(upper, v.index(tileRows))});
     });
   });
