@@ -136,6 +136,24 @@ func.func @lut(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y:
     : (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x40xi32>, memref<4x4096xi16>) -> ()
   return
 }
+// The 27 sums of three digits, plus each of the 9 sums of the other two.
+// CHECK: func.func private @tern_build_tables_base3col_18(
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-NOT: arith.mul
+// CHECK-COUNT-9: vector.store %{{.*}}, %{{.*}} : memref<?xi16>, vector<32xi16>
+// CHECK-NOT: vector.store
+// CHECK: return
+// A byte is an index; 64 rows are added at once.
+// CHECK: func.func private @tern_matmul_lut_base3col_40x18(
+// CHECK: scf.for
+// CHECK-NOT: arith.mul
+// CHECK: memref.load %{{.*}} : memref<256xi8>
+// CHECK: arith.index_castui
+// CHECK: memref.load %{{.*}} : memref<?xi16>
+// CHECK: arith.addi %{{.*}} : vector<64xi16>
+// CHECK-NOT: arith.mul
+// CHECK: return
 // CHECK: func.func private @tern_matmul_lut_base3col_40x18_many(
 // CHECK-NOT: arith.mul
 // Activations of 48 groups, tables of 4, a square of sums.
@@ -160,24 +178,6 @@ func.func @lut(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y:
 // CHECK: arith.index_castui
 // CHECK: %[[FOUND:.*]] = vector.load %{{.*}} : memref<15552xi16>, vector<16xi16>
 // CHECK: %[[ADDED:.*]] = arith.addi %[[SUM]], %[[FOUND]] : vector<16xi16>
-// CHECK-NOT: arith.mul
-// CHECK: return
-// The 27 sums of three digits, plus each of the 9 sums of the other two.
-// CHECK: func.func private @tern_build_tables_base3col_18(
-// CHECK: scf.for
-// CHECK: scf.for
-// CHECK-NOT: arith.mul
-// CHECK-COUNT-9: vector.store %{{.*}}, %{{.*}} : memref<?xi16>, vector<32xi16>
-// CHECK-NOT: vector.store
-// CHECK: return
-// A byte is an index; 64 rows are added at once.
-// CHECK: func.func private @tern_matmul_lut_base3col_40x18(
-// CHECK: scf.for
-// CHECK-NOT: arith.mul
-// CHECK: memref.load %{{.*}} : memref<256xi8>
-// CHECK: arith.index_castui
-// CHECK: memref.load %{{.*}} : memref<?xi16>
-// CHECK: arith.addi %{{.*}} : vector<64xi16>
 // CHECK-NOT: arith.mul
 // CHECK: return
 
