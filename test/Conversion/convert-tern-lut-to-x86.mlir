@@ -4,6 +4,10 @@
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_permute"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @permute
+  // More than 7 rows of q, of a block of 16, are looked up side by side.
+  // CHECK: %[[REST:.*]] = arith.remui %{{.*}}, %{{.*}} : index
+  // CHECK: arith.cmpi ugt, %[[REST]], %[[C7:.*]] : index
+  // CHECK: call @tern_matmul_lut_base3col_320x64_many(
   // CHECK: call @tern_build_tables_base3col_64(
   // CHECK: tern.barrier
   // CHECK: call @tern_matmul_lut_base3col_320x64(
@@ -15,9 +19,9 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
   // CHECK: math.absi %{{.*}} : vector<64xi8>
   // CHECK-COUNT-8: llvm.call_intrinsic "llvm.x86.avx512.vpermi2var.qi.512"(%{{.*}}, %{{.*}}, %{{.*}}) : (vector<64xi8>, vector<64xi8>, vector<64xi8>) -> vector<64xi8>
   // CHECK: scf.yield
-  func.func @permute(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<4160xi8>, %y: memref<?x320xi32>, %tables: memref<4x3328xi16>, %env: !tern.environment) {
+  func.func @permute(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<4160xi8>, %y: memref<?x320xi32>, %tables: memref<4x20480xi16>, %env: !tern.environment) {
     tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
-      : (memref<?x65xi8>, memref<?xi32>, memref<4160xi8>, memref<?x320xi32>, memref<4x3328xi16>) -> ()
+      : (memref<?x65xi8>, memref<?xi32>, memref<4160xi8>, memref<?x320xi32>, memref<4x20480xi16>) -> ()
     return
   }
 }
@@ -73,9 +77,9 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 256>} {
   // CHECK-LABEL: func.func @no_permute
   // CHECK: tern.matmul
-  func.func @no_permute(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<832xi8>, %y: memref<?x64xi32>, %tables: memref<4x3328xi16>, %env: !tern.environment) {
+  func.func @no_permute(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<832xi8>, %y: memref<?x64xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
     tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
-      : (memref<?x65xi8>, memref<?xi32>, memref<832xi8>, memref<?x64xi32>, memref<4x3328xi16>) -> ()
+      : (memref<?x65xi8>, memref<?xi32>, memref<832xi8>, memref<?x64xi32>, memref<4x4096xi16>) -> ()
     return
   }
 }

@@ -94,16 +94,34 @@ func.func @planes(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, 
 
 // -----
 
-// Tables of the sums, 4 rows of q at a time: each thread builds its share, waits,
-// and computes its rows. Before tables are overwritten the threads wait again.
+// Blocks of 16 rows of q side by side, up to 16 blocks at a time, whose tiles are
+// shared out; so is the last block if more than one row is left. Then tables of
+// the sums, 4 rows of q at a time: each thread builds its share, waits, and
+// computes its rows. Before tables are overwritten the threads wait again.
 
 // CHECK-LABEL: func.func @lut
 // CHECK-SAME: %{{[^:]*}}: memref<?x20xi8>
 // CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
 // CHECK-DAG: %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG: %[[C16:.*]] = arith.constant 16 : index
+// CHECK-DAG: %[[C256:.*]] = arith.constant 256 : index
 // CHECK: tern.thread_range %{{.*}}, %[[C4]] step 4
 // CHECK: tern.thread_range %{{.*}}, %{{.*}} step 64
-// CHECK: scf.for %[[FIRST:.*]] = %[[C0]] to %[[N:.*]] step %[[C4]] {
+// CHECK: %[[REST:.*]] = arith.remui %[[N:.*]], %[[C16]]
+// CHECK: %[[MORE:.*]] = arith.cmpi ugt, %[[REST]], %[[C1]]
+// CHECK: %[[WHOLE:.*]] = arith.subi %[[N]], %[[REST]]
+// CHECK: %[[MANY:.*]] = arith.select %[[MORE]], %[[N]], %[[WHOLE]]
+// CHECK: scf.for %[[STEP:.*]] = %[[C0]] to %[[MANY]] step %[[C256]] {
+// CHECK: %[[LATER:.*]] = arith.cmpi ne, %[[STEP]], %[[C0]]
+// CHECK: scf.if %[[LATER]] {
+// CHECK-NEXT: tern.barrier
+// CHECK: %[[BLOCKS:.*]] = arith.ceildivui %{{.*}}, %[[C16]]
+// CHECK: tern.thread_range %{{.*}}, %[[BLOCKS]] step 1
+// CHECK: scf.for
+// CHECK-NOT: tern.barrier
+// CHECK: call @tern_matmul_lut_base3col_40x18_many(
+// CHECK: scf.for %[[FIRST:.*]] = %[[MANY]] to %[[N]] step %[[C4]] {
 // CHECK: %[[LATER:.*]] = arith.cmpi ne, %[[FIRST]], %[[C0]]
 // CHECK: scf.if %[[LATER]] {
 // CHECK-NEXT: tern.barrier
@@ -113,9 +131,9 @@ func.func @planes(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, 
 // CHECK: tern.barrier
 // CHECK: call @tern_matmul_lut_base3col_40x18(%{{.*}}, %{{.*}}, %{{.*}}, %[[FIRST]], %[[COUNT]], %{{.*}}, %{{.*}})
 // CHECK: tern.barrier
-func.func @lut(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x40xi32>, %tables: memref<4x1024xi16>, %env: !tern.environment) {
+func.func @lut(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x40xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
   tern.matmul %q, %sum, %w into %y, %tables {cols = 18 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
-    : (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x40xi32>, memref<4x1024xi16>) -> ()
+    : (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x40xi32>, memref<4x4096xi16>) -> ()
   return
 }
 // The 27 sums of three digits, plus each of the 9 sums of the other two.
@@ -136,6 +154,44 @@ func.func @lut(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y:
 // CHECK: arith.addi %{{.*}} : vector<64xi16>
 // CHECK-NOT: arith.mul
 // CHECK: return
+// CHECK: func.func private @tern_matmul_lut_base3col_40x18_many(
+// CHECK-NOT: arith.mul
+// Activations of 48 groups, tables of 4, a square of sums.
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<3840xi16>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<15552xi16>
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<256xi16>
+// A stretch of groups, here all. Their activations are transposed,
+// CHECK: scf.for
+// CHECK-COUNT-16: vector.load %{{.*}} : memref<?xi8>, vector<16xi8>
+// CHECK: math.absi %{{.*}} : vector<16xi16>
+// and if the sums could leave i16, they are added to the results.
+// CHECK: %[[SIZE:.*]] = vector.reduction <maxui>, %{{.*}} : vector<16xi16> into i16
+// CHECK: %[[FULL:.*]] = arith.cmpi ugt, %[[SIZE]], %{{.*}} : i16
+// CHECK: scf.if %[[FULL]] {
+// CHECK: arith.extsi %{{.*}} : vector<16xi16> to vector<16xi32>
+// A table of 243 vectors: three digits in loops, two as nine vectors.
+// CHECK-COUNT-9: vector.store %{{.*}} : memref<15552xi16>, vector<16xi16>
+// Bytes of eight rows are a word; each is an index of a vector of tokens.
+// CHECK: vector.bitcast %{{.*}} : vector<8xi8> to vector<1xi64>
+// CHECK: %[[SUM:.*]] = vector.load %{{.*}} : memref<?xi16>, vector<16xi16>
+// CHECK: arith.andi %{{.*}}, %{{.*}} : i64
+// CHECK: arith.index_castui
+// CHECK: %[[FOUND:.*]] = vector.load %{{.*}} : memref<15552xi16>, vector<16xi16>
+// CHECK: %[[ADDED:.*]] = arith.addi %[[SUM]], %[[FOUND]] : vector<16xi16>
+// CHECK-NOT: arith.mul
+// CHECK: return
+
+// -----
+
+// One row of q is no block.
+
+// CHECK-LABEL: func.func @lut_one_row
+// CHECK-NOT: _many
+func.func @lut_one_row(%q: memref<1x20xi8>, %sum: memref<1xi32>, %w: memref<256xi8>, %y: memref<1x40xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y, %tables {cols = 18 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
+    : (memref<1x20xi8>, memref<1xi32>, memref<256xi8>, memref<1x40xi32>, memref<4x4096xi16>) -> ()
+  return
+}
 
 // -----
 
@@ -160,11 +216,12 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vec
 // the matrix needs have a builder of their own.
 
 // CHECK-LABEL: func.func @lut_two_bit
+// CHECK: call @tern_matmul_lut_tile2col_64x20_many_q24(
 // CHECK: call @tern_build_tables_tile2col_20_q24(
 // CHECK: call @tern_matmul_lut_tile2col_64x20(
-func.func @lut_two_bit(%q: memref<?x24xi8>, %sum: memref<?xi32>, %w: memref<320xi8>, %y: memref<?x64xi32>, %tables: memref<4x1280xi16>, %env: !tern.environment) {
+func.func @lut_two_bit(%q: memref<?x24xi8>, %sum: memref<?xi32>, %w: memref<320xi8>, %y: memref<?x64xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
   tern.matmul %q, %sum, %w into %y, %tables {cols = 20 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>}
-    : (memref<?x24xi8>, memref<?xi32>, memref<320xi8>, memref<?x64xi32>, memref<4x1280xi16>) -> ()
+    : (memref<?x24xi8>, memref<?xi32>, memref<320xi8>, memref<?x64xi32>, memref<4x4096xi16>) -> ()
   return
 }
 // CHECK: func.func private @tern_build_tables_tile2col_20_q24(

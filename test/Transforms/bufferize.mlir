@@ -118,14 +118,25 @@ func.func @arguments_stay(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<
 
 // -----
 
-// The tables of lut: for 4 rows, whatever the rows of the call.
+// The scratch of lut, whatever the rows of the call: tables for 4 rows of q, or
+// sums of 64 padded rows of the matrix for 256.
 
 // CHECK-LABEL: func.func @tables
-// CHECK: %[[TABLES:.*]] = memref.alloc() {{.*}}: memref<4x1024xi16>
+// CHECK: %[[TABLES:.*]] = memref.alloc() {{.*}}: memref<4x4096xi16>
 // CHECK: tern.matmul %{{.*}}, %{{.*}}, %{{.*}} into %{{.*}}, %[[TABLES]] {
-// CHECK-SAME: (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x8xi32>, memref<4x1024xi16>) -> ()
+// CHECK-SAME: (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x8xi32>, memref<4x4096xi16>) -> ()
 func.func @tables(%q: tensor<?x20xi8>, %sum: tensor<?xi32>, %w: tensor<256xi8>) -> tensor<?x8xi32> {
   %y = tern.matmul %q, %sum, %w {cols = 20 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
     : (tensor<?x20xi8>, tensor<?xi32>, tensor<256xi8>) -> tensor<?x8xi32>
+  return %y : tensor<?x8xi32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @wide_tables
+// CHECK: memref.alloc() {{.*}}: memref<4x5120xi16>
+func.func @wide_tables(%q: tensor<?x100xi8>, %sum: tensor<?xi32>, %w: tensor<1280xi8>) -> tensor<?x8xi32> {
+  %y = tern.matmul %q, %sum, %w {cols = 100 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
+    : (tensor<?x100xi8>, tensor<?xi32>, tensor<1280xi8>) -> tensor<?x8xi32>
   return %y : tensor<?x8xi32>
 }

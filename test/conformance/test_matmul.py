@@ -25,6 +25,13 @@ ROWS = (0, 1, 2, 3, 4, 5, 7, 9)
 # For targets that are slow to emulate.
 FEW_SHAPES = [(1, 5), (17, 5), (40, 321), (17, 513), (17, 1280), (3, 257), (65, 50), (19, 2561), (600, 1280), (2, 16500)]
 
+# Calls whose rows are taken together: by lut in blocks of 16, up to 256 of them before its threads wait for one another, by tile in
+# blocks of 16 and 32, by dot from 17 on in blocks of 2 or 6. A block in part, whole blocks, what is left padded to a block or shared with
+# the block before, or else one row after the other.
+MANY_ROWS = (8, 15, 16, 17, 33, 64, 100)
+MANY_SHAPES = {(1, 321), (17, 1), (40, 5), (65, 50), (255, 65), (257, 2049), (17, 513), (19, 2560), (2, 16500)}
+MOST_ROWS = {(600, 1280): (17, 300), (19, 6912): (20,)}
+
 
 def padded(k):
     """Columns of q: enough for every packing, whose padding is a multiple of 256 or of 320 columns."""
@@ -102,6 +109,15 @@ def inputs(k, few=False):
     return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), threads) for label, q, threads in cases]
 
 
+def many_inputs(m, k):
+    """The same for strategies that take many rows together: calls with many rows, of all kinds, in turn."""
+    rows = activations(k)
+    numbers = MANY_ROWS if (m, k) in MANY_SHAPES else MOST_ROWS.get((m, k), ())
+    for n in numbers:
+        q = rows[(np.arange(n) + n) % len(rows)]
+        yield f"n={n}", np.pad(q, ((0, 0), (0, padded(k) - k))), (1, 2, 5) if n in (17, 33, 300) else (1, 2)
+
+
 BUILDS = [
     Build.of(target, small_module if target.slow() else module, strategy, packing)
     for target in TARGETS
@@ -116,7 +132,8 @@ def test_matmul(build):
         slow = build.target.slow()
         for m, k in FEW_SHAPES if slow else SHAPES:
             weight = matrix(m, k).astype(np.int64).T
-            for label, q, threads in inputs(k, slow):
+            many = many_inputs(m, k) if build.strategy in ("lut", "dot", "tile") and not slow else ()
+            for label, q, threads in (*inputs(k, slow), *many):
                 expected = (q[:, :k].astype(np.float64) @ weight.astype(np.float64)).astype(np.int32)  # below 2^53: exact
                 sums = q.sum(axis=1, dtype=np.int32)
                 cases.run(label, f"matmul_{m}x{k}", [q, sums], [((len(q), m), np.int32)], [Exact(expected)], threads)

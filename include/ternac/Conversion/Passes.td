@@ -21,9 +21,11 @@ def ConvertTernToVectorPass
     threads nor chunks. The integer matmuls of strategies `reference`, `add_sub`
     and `lut` become functions of their own,
     `tern_matmul_<strategy>_<packing>_<M>x<K>`; those of other strategies are a
-    target's and must be lowered before. Strategy `lut` is a loop over up to 4
-    rows of q at a time: `tern_build_tables_<packing>_<K>`, a barrier, the kernel.
-    A target may have lowered it before, with faster tables.
+    target's and must be lowered before. Strategy `lut` calls
+    `tern_matmul_lut_<packing>_<M>x<K>_many` for blocks of 16 rows of q; what is
+    left, unless it is enough to be padded to a block, is a loop over up to 4 rows
+    at a time: `tern_build_tables_<packing>_<K>`, a barrier, the kernel. A target
+    may have lowered it before, with faster tables for these.
 
     Example:
 

@@ -11,9 +11,12 @@
 // then a byte is an index, and the kernel only looks up and adds. Nothing
 // multiplies.
 //
-// Per 4 rows of q, each thread builds its share of the tables by a call of
+// A call with few rows of q looks them up one after the other. Per 4 rows, each
+// thread builds its share of the tables by a call of
 // `tern_build_tables_<packing>_<K>`, waits for the others, and computes its
-// rows of the matrix by a call of `tern_matmul_lut_<packing>_<M>x<K>`.
+// rows of the matrix by a call of `tern_matmul_lut_<packing>_<M>x<K>`. With
+// many rows of q, blocks of 16 are looked up side by side, as TokenTables.h
+// says, by `tern_matmul_lut_<packing>_<M>x<K>_many`.
 //
 // The layouts have tiles of 64 rows, one byte wide, so that the 64 bytes of a
 // block are indices into the same table. How a table lies in memory and is
@@ -40,6 +43,9 @@ public:
   /// Rows of the matrix that share the loading of a table: 16, 32, 64 or a
   /// multiple of 64.
   virtual int64_t rowsTogether() const { return 64; }
+  /// Rows of q, below MatmulOp::kBlockTokens, that are looked up one after the
+  /// other in about the time of a block of them side by side.
+  virtual int64_t tokensOfBlock() const = 0;
   /// i16 elements of a table, at most MatmulOp::kTableElements.
   virtual int64_t elements() const = 0;
   /// Groups after which `flush` must be called.

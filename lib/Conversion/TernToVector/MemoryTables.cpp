@@ -41,6 +41,7 @@ class MemoryTables final : public TableForm {
 public:
   using TableForm::TableForm;
 
+  int64_t tokensOfBlock() const override { return 1; }
   int64_t elements() const override { return 256; }
   /// Sums of i16: |q| <= 128.
   int64_t groupsPerFlush() const override {

@@ -7,6 +7,8 @@
 
 #include "ternac/Conversion/TableKernel.h"
 
+#include "TokenTables.h"
+
 #include "ternac/Conversion/MatmulKernel.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -240,6 +242,16 @@ private:
   Value outRow; ///< where the first row of q has its results in out
 };
 
+/// The rows of q, of `n`, that are looked up side by side: whole blocks, and
+/// what is left if it is more than `few`.
+Value rowsSideBySide(VectorBuilder &v, Value n, int64_t few) {
+  Value rest = arith::RemUIOp::create(v.b, n, v.index(MatmulOp::kBlockTokens));
+  Value isMore =
+      arith::CmpIOp::create(v.b, arith::CmpIPredicate::ugt, rest, v.index(few));
+  Value whole = arith::SubIOp::create(v.b, n, rest);
+  return arith::SelectOp::create(v.b, isMore, n, whole);
+}
+
 std::string builderName(const Shape &shape) {
   std::string name = "tern_build_tables_" + shape.layout.name() + "_" +
                      std::to_string(shape.cols);
@@ -295,8 +307,14 @@ LogicalResult ternac::lowerToTables(MatmulOp op, VectorBuilder &v,
   Value firstTile =
       arith::DivUIOp::create(v.b, rows.getBegin(), v.index(layout.rows));
   Value firstByte = v.mul(firstTile, v.index(shape.tileBytes()));
-  v.forRange(v.index(0), n, MatmulOp::kTableRows, [&](Value first) {
-    // Other threads may still read the tables of the rows before.
+  Value many = v.index(0);
+  int64_t known = cast<MemRefType>(op.getOuts()[0].getType()).getDimSize(0);
+  if (ShapedType::isDynamic(known) || known > form.tokensOfBlock()) {
+    many = rowsSideBySide(v, n, form.tokensOfBlock());
+    callTokenTables(op, v, many);
+  }
+  v.forRange(many, n, MatmulOp::kTableRows, [&](Value first) {
+    // Other threads may still need the scratch for the rows before.
     Value isLater =
         arith::CmpIOp::create(v.b, arith::CmpIPredicate::ne, first, v.index(0));
     auto later = scf::IfOp::create(v.b, isLater, /*withElseRegion=*/false);

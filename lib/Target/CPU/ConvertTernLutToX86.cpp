@@ -158,6 +158,7 @@ public:
       : PlaneTables(layout, /*radix=*/255, kBias, kHighMost) {}
 
   int64_t rowsTogether() const override { return 4 * kBlockBytes; }
+  int64_t tokensOfBlock() const override { return 7; }
   int64_t elements() const override { return 128; }
 
   SmallVector<Value> load(VectorBuilder &v, Value tables,
@@ -248,6 +249,7 @@ public:
   int64_t rowsTogether() const override {
     return width == 64 ? 4 * kBlockBytes : 2 * width;
   }
+  int64_t tokensOfBlock() const override { return width == 16 ? 4 : 6; }
   int64_t elements() const override { return 32; }
 
   /// Low and high bytes of the first half, then of the second, repeated to the

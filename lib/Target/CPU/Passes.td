@@ -60,7 +60,8 @@ def ConvertTernLutToX86Pass
     entries (the other half of the sums are these with the opposite sign), by
     `vpermi2b`; with `byte_shuffle`, the halves of two-bit bytes in 16 entries
     each, by `pshufb` on registers of the width that the target has. All others
-    are left to `convert-tern-to-vector`.
+    are left to `convert-tern-to-vector`. Calls with many rows of q use these
+    tables for the rows that are left after blocks of 16.
 
     Example:
 
@@ -69,10 +70,10 @@ def ConvertTernLutToX86Pass
     module attributes {tern.target = #tern.target<name = "cpu",
         capabilities = ["byte_permute"], vector_bits = 512>} {
       func.func @f(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<832xi8>,
-                   %y: memref<?x16xi32>, %tables: memref<4x3328xi16>, %env: !tern.environment) {
+                   %y: memref<?x16xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
         tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>,
             packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
-          : (memref<?x65xi8>, memref<?xi32>, memref<832xi8>, memref<?x16xi32>, memref<4x3328xi16>) -> ()
+          : (memref<?x65xi8>, memref<?xi32>, memref<832xi8>, memref<?x16xi32>, memref<4x4096xi16>) -> ()
         return
       }
     }

@@ -198,7 +198,7 @@ func.func @f(%q: tensor<4x16xi8>, %sum: tensor<3xi32>, %w: tensor<8x16x!tern.tri
 
 // matmul C7
 func.func @f(%q: memref<?x20xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x8xi32>, %tables: memref<4x256xi16>) {
-  // expected-error@+1 {{(C7) expected result 1 to be 'tensor<4x1024xi16>' or its memref, but got 'memref<4x256xi16>'}}
+  // expected-error@+1 {{(C7) expected result 1 to be 'tensor<4x4096xi16>' or its memref, but got 'memref<4x256xi16>'}}
   tern.matmul %q, %sum, %w into %y, %tables {cols = 20 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<base3, rows = 64, group = 1, blocks = 1>}
     : (memref<?x20xi8>, memref<?xi32>, memref<256xi8>, memref<?x8xi32>, memref<4x256xi16>) -> ()
   return

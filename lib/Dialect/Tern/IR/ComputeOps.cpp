@@ -420,7 +420,9 @@ bool MatmulOp::hasTables() {
 
 int64_t MatmulOp::getTableColumns() {
   packing::Layout layout = getPacking()->getLayout();
-  return layout.paddedCols(getMatrixCols()) / layout.digits() * kTableElements;
+  int64_t groups = layout.paddedCols(getMatrixCols()) / layout.digits();
+  int64_t sums = layout.paddedRows(getMatrixRows()) * kBlockTokens;
+  return std::max(groups * kTableElements, sums * kTableBlocks / kTableRows);
 }
 
 LogicalResult MatmulOp::verify() {

@@ -678,7 +678,9 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     `config` just before. `sum` has the sum of each row of q: strategies that
     compute with the codes 0, 1, 2 subtract it. Columns of q beyond K must be
     zero. In the buffer form of strategy `lut` a second memref after `into` is
-    scratch: tables of the sums for 4 rows of q, whatever the rows of the call.
+    scratch, whatever the rows of the call: tables of the sums for 4 rows of q,
+    or, where rows of q are looked up side by side, i16 sums of all rows of W
+    for 16 blocks of 16 rows of q.
 
     With `rescale` the result is f32: that of `tern.rescale` of the product, with
     the same operands and `segments`, each sum being rescaled where it is stored.
@@ -696,8 +698,9 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
       `tern.rescale`: step has n elements, the segments have one element per
       scale and their sum is M. The result is f32 with them, else i32.
     * (C6) the residual is [n, M] and needs `rescale`.
-    * (C7) the scratch of `lut` is [4, T] i16, T = 256 for each group of columns
-      that one byte of W holds.
+    * (C7) the scratch of `lut` is [4, T] i16: T is 256 for each group of columns
+      that one byte of W holds, or 64 for each row of W with its padding,
+      whichever is more.
 
     Example:
 
@@ -734,6 +737,10 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     static constexpr int64_t kFewRows = 16;
     static constexpr int64_t kTileColumns = 64;
     static constexpr int64_t kTableElements = 256;
+    /// Rows of q that `lut` looks up side by side, and the blocks of them whose
+    /// sums the scratch has room for.
+    static constexpr int64_t kBlockTokens = 16;
+    static constexpr int64_t kTableBlocks = 16;
     bool hasTables();
     int64_t getTableColumns();
   }];
