@@ -20,28 +20,32 @@ ELEMENTS = {"f32": np.float32, "f16": np.float16, "i8": np.int8}
 ENDS = (0, 63, 64, 65, 200)  # last positions of the sequences
 
 
-def module():
-    functions = []
-    for heads, shared, d in SHAPES:
-        for element in ELEMENTS:
-            q, kv, ints = f"tensor<?x{heads * d}xf32>", f"tensor<?x{shared * d}xf32>", "tensor<?xi32>"
-            cache = f"!tern.kv_cache<{LAYERS}x{shared}x{d}x{element}>"
-            functions.append(
-                f"""func.func @step_{element}_{heads}_{shared}x{d}(%q: {q}, %k: {kv}, %v: {kv}, %c: {cache}, %l: index, %p: {ints}, %s: {ints}) -> {q} {{
+def name_of(heads, shared, d, element, windows=()):
+    return "_".join(map(str, ("step", element, heads, f"{shared}x{d}", *windows)))
+
+
+def function(heads, shared, d, element, windows=()):
+    """Appends keys and values and computes attention; windows as in the op."""
+    q, kv, ints = f"tensor<?x{heads * d}xf32>", f"tensor<?x{shared * d}xf32>", "tensor<?xi32>"
+    cache = f"!tern.kv_cache<{LAYERS}x{shared}x{d}x{element}>"
+    limit = f" {{windows = array<i64: {', '.join(map(str, windows))}>}}" if windows else ""
+    return f"""func.func @{name_of(heads, shared, d, element, windows)}(%q: {q}, %k: {kv}, %v: {kv}, %c: {cache}, %l: index, %p: {ints}, %s: {ints}) -> {q} {{
   %d = tern.kv_append %k, %v, %c[%l] at %p of %s : ({kv}, {kv}, {cache}, index, {ints}, {ints}) -> {cache}
-  %y = tern.attention %q, %d[%l] at %p of %s : ({q}, {cache}, index, {ints}, {ints}) -> {q}
+  %y = tern.attention %q, %d[%l] at %p of %s{limit} : ({q}, {cache}, index, {ints}, {ints}) -> {q}
   return %y : {q}
 }}"""
-            )
-    return "\n".join(functions)
+
+
+def module():
+    return "\n".join(function(*shape, element) for shape in SHAPES for element in ELEMENTS)
 
 
 class Scene:
     """Sequences of several lengths, their rows, and the attention of each row."""
 
-    def __init__(self, heads, shared, d, element, ends=ENDS):
+    def __init__(self, heads, shared, d, element, windows=(), ends=ENDS):
         generator = np.random.default_rng([heads, shared, d])
-        self.shape, self.element = (heads, shared, d), element
+        self.shape, self.element, self.windows = (heads, shared, d), element, windows
         lengths = [end + 1 for end in ends]
         self.sequences = np.repeat(np.arange(len(lengths)), lengths).astype(np.int32)
         self.positions = np.concatenate([np.arange(length) for length in lengths]).astype(np.int32)
@@ -62,8 +66,7 @@ class Scene:
             self.pool = np.full((sum(used) + 2) * LAYERS * shared * d * BLOCK * 2, np.nan, ELEMENTS[element])
 
     def name(self):
-        heads, shared, d = self.shape
-        return f"step_{self.element}_{heads}_{shared}x{d}"
+        return name_of(*self.shape, self.element, self.windows)
 
     def arguments(self, rows, pool, layer):
         return [self.q[rows], self.k[rows], self.v[rows], InOut(pool), self.table, layer, self.positions[rows], self.sequences[rows]]
@@ -79,8 +82,18 @@ class Scene:
         steps = np.rint(numbers * (np.float32(127) / largest))
         return steps.astype(np.float64) * largest / 127
 
-    def expected(self):
+    # By what a scene is made of: targets share what is expected of them.
+    known = {}
+
+    def expected(self, layer=0):
+        key = *self.shape, self.element, self.windows, tuple(np.bincount(self.sequences)), layer
+        if key not in self.known:
+            self.known[key] = self.compute(layer)
+        return self.known[key]
+
+    def compute(self, layer):
         heads, shared, d = self.shape
+        window = self.windows[layer % len(self.windows)] if self.windows else 0
         y = np.empty(self.q.shape)
         for sequence in range(len(self.table)):
             mine = self.sequences == sequence
@@ -91,6 +104,8 @@ class Scene:
             )
             scores = np.einsum("rhd,phd->hrp", q, k) / np.sqrt(d)
             scores[:, ~np.tri(len(q), dtype=bool)] = -np.inf
+            if window:
+                scores[:, np.tri(len(q), k=-window, dtype=bool)] = -np.inf
             weight = np.exp(scores - scores.max(axis=2, keepdims=True))
             weight /= weight.sum(axis=2, keepdims=True)
             y[mine] = np.einsum("hrp,phd->rhd", weight, v).reshape(len(q), -1)
