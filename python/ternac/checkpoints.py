@@ -107,6 +107,8 @@ def write_checkpoint(
     head_dim=None,
     vocab=96,
     theta=10000.0,
+    rope_scaling=None,
+    rope_parameters=None,
     activation=None,
     quantization=None,
     master_dtype="bf16",
@@ -126,6 +128,7 @@ def write_checkpoint(
         weights, to be quantised by the reader) or "master" (the same without a quantization_config); by default "master" for
         1bitllm and "bitlinear" for the others.
     master_dtype: bf16, f16 or f32, of every float tensor.
+    rope_scaling: a dictionary, written as the key of that name. rope_parameters: the newer spelling, which holds theta, too.
     activation: relu2 or silu, by default the family's. head_dim: by default hidden / heads.
     modules_to_not_convert: names of linear layers that stay dense, matched as `oracle.is_excluded` says.
     Packed matrices need a multiple of 4 rows. Raises ValueError for a combination that no real checkpoint could have.
@@ -166,6 +169,10 @@ def write_checkpoint(
         "eos_token_id": eos,
         "torch_dtype": _TORCH_DTYPES[master_dtype],
     }
+    if rope_scaling is not None:
+        config["rope_scaling"] = rope_scaling
+    if rope_parameters is not None:
+        config["rope_parameters"] = rope_parameters | {"rope_theta": config.pop("rope_theta")}
     if model_type == "1bitllm":
         config.update(weight_bits=1, input_bits=8)
     if quantization != "master":
@@ -251,6 +258,8 @@ def main(arguments=None):
     parser.add_argument("--head-dim", type=int, help="default hidden / heads")
     parser.add_argument("--vocab", type=int, default=96, help="default %(default)s")
     parser.add_argument("--theta", type=float, default=10000.0, help="base of rope (default %(default)s)")
+    parser.add_argument("--rope-scaling", type=json.loads, metavar="JSON", help="scaling of rope (default: none)")
+    parser.add_argument("--rope-parameters", type=json.loads, metavar="JSON", help="the same as newer files have it")
     parser.add_argument("--activation", choices=("relu2", "silu"), help="default: the family's")
     parser.add_argument("--quantization", choices=QUANTIZATIONS, help="default bitlinear, or master for 1bitllm")
     parser.add_argument("--master-dtype", choices=FLOAT_DTYPES, default="bf16", help="of every float tensor (default %(default)s)")

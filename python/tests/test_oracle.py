@@ -164,6 +164,46 @@ def test_rope_rotates_halves_against_each_other():
         assert y[1, 0, i + 2] == pytest.approx(second * numpy.cos(angle) + first * numpy.sin(angle))
 
 
+# The frequencies that the functions of transformers 5.23 gave for theta 1e4 when run in float64; a factor of cosines and sines.
+FREQUENCIES = [
+    (dict(rope_type="linear", factor=4), 40, [0.25, 0.025, 0.0025, 0.00025], 1),
+    (dict(rope_type="dynamic", factor=2, original_max_position_embeddings=16), 15, [1, 0.1, 0.01, 0.001], 1),
+    (
+        dict(rope_type="dynamic", factor=2, original_max_position_embeddings=16),
+        39,
+        [1, 0.06299605249474366, 0.003968502629920499, 0.00025],
+        1,
+    ),
+    (
+        dict(rope_type="yarn", factor=4, original_max_position_embeddings=64),
+        70,
+        [1, 0.23717082451262847, 0.05, 0.007905694150420948, 0.0025, 0.000790569415042095, 0.00025, 7.905694150420948e-05],
+        1.138629436111989,
+    ),
+]
+
+
+@pytest.mark.parametrize("scaling, position, frequencies, factor", FREQUENCIES)
+def test_scaled_rope_is_that_of_transformers(scaling, position, frequencies, factor):
+    cos, sin = oracle.rope_tables([position], 2 * len(frequencies), 1e4, scaling)
+    angles = position * numpy.array(frequencies)
+    assert cos[0, 0] == pytest.approx(factor * numpy.cos(angles), abs=2e-7)
+    assert sin[0, 0] == pytest.approx(factor * numpy.sin(angles), abs=2e-7)
+
+
+def test_both_spellings_of_a_scaled_rope(write):
+    scaling = dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+    older = write(theta=5e5, rope_scaling=scaling | {"type": "llama3"})
+    newer = write(theta=5e5, rope_parameters=scaling | {"rope_type": "llama3"})
+    assert "rope_theta" not in json.loads((newer / "config.json").read_text())
+    models = [oracle.Model.load(directory) for directory in (older, newer, write(theta=5e5))]
+    logits = [model.logits([5, 9, 2, 31]) for model in models]
+    assert numpy.array_equal(logits[0], logits[1]) and not numpy.allclose(logits[0], logits[2])
+    # Wavelengths beyond 32 positions are eight times as long, those below 8 stay.
+    frequencies, _ = oracle.rope_frequencies(0, 16, 5e5, models[0].config.rope_scaling)
+    assert frequencies[0] == 1 and frequencies[1:] == pytest.approx(5e5 ** (-numpy.arange(1, 8) / 8) / 8)
+
+
 def test_activations_by_hand():
     assert oracle.relu2(f32(-2, 0, 3)).tolist() == [0, 0, 9]
     with numpy.errstate(over="raise"):
@@ -348,7 +388,8 @@ def test_wrong_tokens_are_refused(write):
         ({"quantization_config": {"quant_method": "awq"}}, "quant_method bitnet"),
         ({"quantization_config": {"quant_method": "bitnet", "linear_class": "linear"}}, "linear_class"),
         ({"hidden_act": "gelu"}, "hidden_act relu2 or silu"),
-        ({"rope_scaling": {"type": "yarn"}}, "rope_scaling"),
+        ({"rope_scaling": {"type": "longrope"}}, "rope_type among default, linear"),
+        ({"rope_scaling": {"type": "yarn", "factor": 2}}, "yarn lacks original_max_position_embeddings"),
         ({"model_type": "llama", "quantization_config": None}, "not ternary"),
     ],
 )

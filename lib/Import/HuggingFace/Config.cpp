@@ -21,7 +21,6 @@ namespace {
 /// and sums over one of them (int8 times trit) within the int32 accumulators.
 constexpr int64_t maxWidth = 1 << 20;
 constexpr int64_t maxVocab = 1 << 24;
-constexpr int64_t maxContext = 1 << 24;
 constexpr int64_t maxLayers = 4096;
 constexpr int64_t maxHeads = 65536;
 constexpr int64_t maxHeadDim = 4096;
@@ -102,40 +101,6 @@ static void readSizes(ObjectReader &reader, Config &config) {
                 Twine(maxWidth) + ", but is " + Twine(attention));
 }
 
-/// The frequency base: a key of the config itself, or since version 5 of
-/// transformers of an object beside the kind of scaling.
-static void readRope(ObjectReader &reader, double defaultTheta,
-                     Checkpoint &facts) {
-  std::optional<double> theta;
-  if (reader.find("rope_theta"))
-    theta = reader.positive("rope_theta");
-  for (StringRef key : {"rope_parameters", "rope_scaling"}) {
-    const json::Value *value = reader.find(key);
-    if (!value)
-      continue;
-    const json::Object *object = value->getAsObject();
-    if (!object)
-      return reader.expected(key, "an object or null");
-    ObjectReader rope(*object, (reader.where() + ": " + key).str());
-    rope.oneOf("rope_type", {"default"}, "default");
-    rope.oneOf("type", {"default"}, "default");
-    const json::Value *factor = rope.find("partial_rotary_factor");
-    if (factor && *factor != json::Value(1))
-      rope.expected("partial_rotary_factor", "1 or absent");
-    if (rope.find("rope_theta")) {
-      double nested = rope.positive("rope_theta");
-      if (theta && *theta != nested)
-        rope.fail("'rope_theta' contradicts another rope_theta of the file");
-      theta = nested;
-    }
-    for (const std::string &unknown : rope.unknownKeys())
-      rope.fail("unknown key " + quoted(unknown) +
-                "; only rope_theta without scaling is supported");
-    reader.absorb(rope);
-  }
-  facts.ropeTheta = theta.value_or(defaultTheta);
-}
-
 /// One token number or, if `list`, several of them; nothing if `key` is absent.
 static std::vector<int64_t> readTokenList(ObjectReader &reader, StringRef key,
                                           bool list, int64_t vocabSize) {
@@ -207,12 +172,28 @@ static void readContextLength(ObjectReader &reader,
                               Checkpoint &facts) {
   if (!requested)
     return;
-  if (*requested < 1 || *requested > facts.contextLength)
-    return reader.fail("the requested context length must be from 1 to the "
-                       "max_position_embeddings " +
-                       Twine(facts.contextLength) + ", but is " +
-                       Twine(*requested));
-  facts.contextLength = *requested;
+  // A scaled rope says how far it reaches, whatever the config's length is.
+  int64_t longest = facts.contextLength;
+  const packing::Rope &rope = facts.rope;
+  if (rope.scaling != packing::RopeScaling::None) {
+    int64_t original =
+        rope.originalLength ? rope.originalLength : facts.contextLength;
+    double scaled =
+        std::min(rope.factor * double(original), double(maxContext));
+    longest = std::max(longest, int64_t(scaled));
+  }
+  if (*requested >= 1 && *requested <= longest)
+    facts.contextLength = *requested;
+  else if (longest == facts.contextLength)
+    reader.fail("the requested context length must be from 1 to the "
+                "max_position_embeddings " +
+                Twine(longest) + ", but is " + Twine(*requested));
+  else
+    reader.fail("the requested context length must be from 1 to " +
+                Twine(longest) +
+                ", as far as the scaling of the rope goes, "
+                "but is " +
+                Twine(*requested));
 }
 
 /// generation_config.json speaks about much else that is none of a compiler's

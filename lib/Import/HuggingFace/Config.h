@@ -27,6 +27,9 @@ enum class Family {
   Llama,  ///< LlamaForCausalLM with linear modules replaced
 };
 
+/// A bound on lengths, far beyond any model.
+constexpr int64_t maxContext = 1 << 24;
+
 struct Config {
   Family family = Family::BitNet;
   /// Filled in but for tensors, layers and files.
@@ -40,6 +43,9 @@ struct Config {
 /// generation_config.json if there is one.
 llvm::Expected<Config> readConfig(const std::string &directory,
                                   std::optional<int64_t> contextLength);
+
+/// Reads how positions are encoded, where `facts` has the sizes of the config.
+void readRope(ObjectReader &reader, double defaultTheta, Checkpoint &facts);
 
 /// Complains about keys whose value is not supported, and about unread keys
 /// that are not known to be harmless.

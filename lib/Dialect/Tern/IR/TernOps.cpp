@@ -15,8 +15,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OpImplementation.h"
 
-#include <cmath>
-
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
@@ -48,13 +46,14 @@ LogicalResult GlobalOp::verify() {
     return emitOpError("(C1) expected a static shape with elements, but got ")
            << type;
 
-  FloatAttr theta = stored.getTheta();
   bool isRope = stored.getKind() == StoredKind::Rope;
-  if (isRope != bool(theta) ||
-      (theta && !(theta.getValueAsDouble() > 0 &&
-                  std::isfinite(theta.getValueAsDouble()))))
-    return emitOpError("(C5) expected a positive finite 'theta' exactly with "
-                       "kind 'rope'");
+  if (isRope != bool(stored.getTheta()))
+    return emitOpError("(C5) expected 'theta' exactly with kind 'rope'");
+  if (stored.getScaling() && !isRope)
+    return emitOpError("(C5) expected 'scaling' only with kind 'rope'");
+  if (isRope)
+    if (auto reason = stored.getRope().invalid(type.getShape().back()))
+      return emitOpError("(C6) ") << *reason;
   if (stored.getSense() != ScaleSense::Direct &&
       stored.getKind() != StoredKind::Scales)
     return emitOpError("(C5) expected 'sense' only with kind 'scales'");

@@ -59,8 +59,10 @@ def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
       columns (for scales: one value per source; for group_int4: the type has
       the bytes of `ternac/Packing/Int4.h`).
     * (C4) each source has an offset for each layer, or none has any.
-    * (C5) `theta` is there, positive and finite, exactly for rope tables;
-      `sense` is for scales only, `packing` for trits only.
+    * (C5) `theta` is there exactly for rope tables, and `scaling` for them
+      only; `sense` is for scales only, `packing` for trits only.
+    * (C6) `theta` and `scaling` are those of a table: what they say is finite
+      and positive, and fits together and with the head size.
 
     Example:
 
