@@ -258,15 +258,20 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def attention(q, k, v):
-    """Causal attention of `q` [T, H, D] over `k`, `v` [T, G, D], where H/G query heads share a key head; [T, H, D]."""
+def attention(q, k, v, window=None):
+    """Causal attention of `q` [T, H, D] over `k`, `v` [T, G, D], where H/G query heads share a key head; [T, H, D].
+
+    With a window, the row at position p sees the positions p - window + 1 to p (transformers' masking_utils.py).
+    """
     tokens, heads, head_dim = q.shape
     shared = heads // k.shape[1]
-    later = numpy.triu(numpy.ones((tokens, tokens), bool), 1)
+    positions = numpy.arange(tokens)
+    distances = positions[:, None] - positions
+    unseen = (distances < 0) | (distances >= (window or tokens))
     result = numpy.empty_like(q)
     for head in range(heads):
         scores = q[:, head] @ k[:, head // shared].T / numpy.float32(math.sqrt(head_dim))
-        scores[later] = -numpy.inf
+        scores[unseen] = -numpy.inf
         result[:, head] = softmax(scores) @ v[:, head // shared]
     return result
 
@@ -369,6 +374,7 @@ class Config:
     head_dim: int
     theta: float
     rope_scaling: dict
+    windows: tuple
     epsilon: float
     activation: str
     tied: bool
@@ -400,6 +406,7 @@ class Config:
             head_dim=raw.get("head_dim") or raw["hidden_size"] // heads,
             theta=theta,
             rope_scaling=rope_scaling,
+            windows=_windows(raw),
             epsilon=raw.get("rms_norm_eps", family.epsilon),
             activation=activation,
             tied=raw.get("tie_word_embeddings", False),
@@ -421,7 +428,7 @@ def _family(raw):
     """The family of a config.json; 1bitLLM's models call themselves llama and are known by their architecture."""
     if "BitnetForCausalLM" in (raw.get("architectures") or ()):
         return ONE_BIT_LLM
-    families = {"bitnet": BITNET, "llama": LLAMA}
+    families = {"bitnet": BITNET, "llama": LLAMA, "mistral": LLAMA, "ministral": LLAMA}
     if raw.get("model_type") not in families:
         raise CheckpointError(f"expected model_type {' or '.join(families)}, but got {raw.get('model_type')}")
     return families[raw["model_type"]]
@@ -470,6 +477,21 @@ def _rope(raw, default_theta):
     if kind == "dynamic":
         scaling["original_max_position_embeddings"] = raw["max_position_embeddings"]
     return raw.get("rope_theta") or scaling.get("rope_theta") or default_theta, scaling
+
+
+def _windows(raw):
+    """The window of each layer, None where it has none: all layers of mistral slide, and those of ministral that say so."""
+    layers, model_type = raw["num_hidden_layers"], raw.get("model_type")
+    types = raw.get("layer_types")
+    if model_type not in ("mistral", "ministral"):
+        off = raw.get("use_sliding_window") is False or types and "sliding_attention" not in types
+        if raw.get("sliding_window") is not None and not off:
+            raise CheckpointError(f"expected no sliding_window with the model_type {model_type}, but got {raw['sliding_window']}")
+        return (None,) * layers
+    window = raw.get("sliding_window", 4096)
+    if model_type == "mistral" or types is None:
+        return (window,) * layers
+    return tuple(window if kind == "sliding_attention" else None for kind in types)
 
 
 @dataclasses.dataclass
@@ -527,16 +549,16 @@ class Model:
         config = self.config
         tables = rope_tables(numpy.arange(tokens.size), config.head_dim, config.theta, config.rope_scaling)
         x = self.embedding[tokens]
-        for layer in self.layers:
-            x = x + self._attention(layer, rms_norm(x, layer.input_norm, config.epsilon), tables)
+        for layer, window in zip(self.layers, config.windows):
+            x = x + self._attention(layer, rms_norm(x, layer.input_norm, config.epsilon), tables, window)
             x = x + self._feed_forward(layer, rms_norm(x, layer.post_attention_norm, config.epsilon))
         return self.head(rms_norm(x, self.norm, config.epsilon)).astype(numpy.float32)
 
-    def _attention(self, layer, x, tables):
+    def _attention(self, layer, x, tables, window):
         split = lambda y: y.reshape(x.shape[0], -1, self.config.head_dim)
         q, k, v = rope(split(layer.q(x)), tables), rope(split(layer.k(x)), tables), split(layer.v(x))
         k, v = (round_cached(y, self.kv_cache) for y in (k, v))
-        y = attention(q, k, v).reshape(x.shape[0], -1)
+        y = attention(q, k, v, window).reshape(x.shape[0], -1)
         if layer.attention_norm is not None:
             y = rms_norm(y, layer.attention_norm, self.config.epsilon)
         return layer.o(y)

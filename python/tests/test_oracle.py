@@ -221,6 +221,16 @@ def test_attention_shares_key_heads_and_sees_no_later_token():
     assert y[1, 3] == pytest.approx(weights @ v[:2, 1])
 
 
+def test_a_window_ends_with_the_own_token():
+    rng = numpy.random.default_rng(0)
+    q, k, v = (rng.normal(size=(5, 1, 2)).astype(numpy.float32) for _ in range(3))
+    assert oracle.attention(q, k, v, 1) == pytest.approx(v)
+    y = oracle.attention(q, k, v, 2)
+    assert y[4] == pytest.approx(oracle.attention(q[3:], k[3:], v[3:])[1])
+    assert numpy.array_equal(oracle.attention(q, k, v, 5), oracle.attention(q, k, v))
+    assert not numpy.allclose(oracle.attention(q, k, v, 4)[4], oracle.attention(q, k, v)[4])
+
+
 # Checkpoint files
 
 
@@ -294,6 +304,25 @@ def test_a_prefix_has_the_logits_of_the_whole(write, kind, kv_cache):
 def test_position_and_order_matter(write):
     model = oracle.Model.load(write())
     assert not numpy.allclose(model.logits([5, 9, 2])[-1], model.logits([9, 5, 2])[-1])
+
+
+def test_windows_of_the_model_types(write):
+    def windows(directory, **changes):
+        edit_config(directory, **changes)
+        return oracle.Config.read(directory).windows
+
+    mistral = write(model_type="mistral", sliding_window=5)
+    assert windows(mistral) == (5, 5)
+    assert windows(mistral, sliding_window=None) == (None, None)
+    mixed = write(model_type="ministral", sliding_window=5, layer_types=["full_attention", "sliding_attention"])
+    assert windows(mixed) == (None, 5) and windows(mixed, layer_types=None) == (5, 5)
+    llama = write(model_type="llama")
+    assert windows(llama) == (None, None) and windows(llama, sliding_window=5, use_sliding_window=False) == (None, None)
+    # The last of five tokens sees two of them in each of two layers, so it depends on three.
+    tokens = [5, 9, 2, 31, 17]
+    logits = oracle.Model.load(write(model_type="mistral", sliding_window=2)).logits
+    assert numpy.allclose(logits(tokens)[-1], logits([5, 8, 2, 31, 17])[-1], atol=1e-4)
+    assert not numpy.allclose(logits(tokens)[-1], logits([5, 9, 3, 31, 17])[-1], atol=1e-2)
 
 
 def test_the_scale_senses_mean_the_same_layer(tmp_path):
@@ -385,6 +414,7 @@ def test_wrong_tokens_are_refused(write):
     "changes, message",
     [
         ({"model_type": "mamba"}, "model_type bitnet or llama"),
+        ({"sliding_window": 5}, "no sliding_window with the model_type bitnet"),
         ({"quantization_config": {"quant_method": "awq"}}, "quant_method bitnet"),
         ({"quantization_config": {"quant_method": "bitnet", "linear_class": "linear"}}, "linear_class"),
         ({"hidden_act": "gelu"}, "hidden_act relu2 or silu"),
@@ -406,6 +436,8 @@ def test_undefined_models_are_refused(write, changes, message):
         dict(model_type="gpt"),
         dict(quantization="int4"),
         dict(model_type="llama", quantization="master"),
+        dict(model_type="mistral", quantization="master"),
+        dict(model_type="llama", sliding_window=5),
         dict(quantization="master", modules_to_not_convert=["lm_head"]),
         dict(heads=3),
         dict(head_dim=15),

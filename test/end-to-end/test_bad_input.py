@@ -358,6 +358,7 @@ def test_head_dim_that_is_not_the_tensors(model):
         ("sliding_window", 128),
         ("use_sliding_window", True),
         ("layer_types", ["sliding_attention"]),
+        ("layer_types", ["chunked_attention"]),
         ("use_qk_norm", True),
         ("qk_layernorm", True),
         ("attn_logit_softcapping", 50.0),

@@ -61,6 +61,9 @@ struct Checkpoint {
   int64_t heads = 0, kvHeads = 0, headDim = 0;
   int64_t contextLength = 0; ///< max_position_embeddings
   packing::Rope rope;
+  /// The last positions that a row sees, its own included: one number for all
+  /// layers or one for each, 0 for all positions. Empty: all, in all layers.
+  std::vector<int64_t> windows;
   double normEps = 1e-5;
   Activation activation = Activation::Silu;
   int64_t beginToken = -1;

@@ -42,23 +42,29 @@ static Defaults defaultsOf(Family family) {
 }
 
 static void readFamily(ObjectReader &reader, Config &config) {
-  config.facts.modelType = reader.oneOf("model_type", {"bitnet", "llama"});
+  config.facts.modelType =
+      reader.oneOf("model_type", {"bitnet", "llama", "mistral", "ministral"});
   std::vector<std::string> architectures = reader.strings("architectures");
   if (reader.failed())
     return;
-  bool llama = config.facts.modelType == "llama";
-  StringRef expected = llama ? "LlamaForCausalLM" : "BitNetForCausalLM";
+  StringRef type = config.facts.modelType;
+  StringRef expected = StringSwitch<StringRef>(type)
+                           .Case("bitnet", "BitNetForCausalLM")
+                           .Case("llama", "LlamaForCausalLM")
+                           .Case("mistral", "MistralForCausalLM")
+                           .Default("MinistralForCausalLM");
   StringRef name = architectures.empty() ? expected : architectures.front();
   // Only the letter case tells the two BitNets apart. 1bitLLM's configs call
   // themselves llama.
-  if (name == "BitnetForCausalLM")
+  bool mayBeOneBit = type == "bitnet" || type == "llama";
+  if (name == "BitnetForCausalLM" && mayBeOneBit)
     config.family = Family::OneBit;
   else if (name == expected)
-    config.family = llama ? Family::Llama : Family::BitNet;
+    config.family = type == "bitnet" ? Family::BitNet : Family::Llama;
   else
     reader.fail("'architectures' must begin with \"" + expected +
-                "\" or \"BitnetForCausalLM\" for the model_type \"" +
-                config.facts.modelType + "\", but begins with " +
+                (mayBeOneBit ? "\" or \"BitnetForCausalLM" : "") +
+                "\" for the model_type \"" + type + "\", but begins with " +
                 quoted(name, '"'));
   if (!architectures.empty())
     config.facts.architecture = architectures.front();
@@ -71,7 +77,7 @@ static void readSizes(ObjectReader &reader, Config &config) {
   facts.vocabSize = reader.integer("vocab_size", 1, maxVocab);
   config.layers = reader.integer("num_hidden_layers", 1, maxLayers);
   facts.heads = reader.integer("num_attention_heads", 1, maxHeads);
-  // The class of bitnet has its own default, 5, which fits only one model.
+  // The classes have defaults of their own, which fit only the first model.
   facts.kvHeads =
       reader.integer("num_key_value_heads", 1, maxHeads, facts.heads);
   facts.contextLength =
@@ -151,8 +157,10 @@ static void readQuantization(ObjectReader &reader, Config &config) {
   if (!value) {
     if (config.family == Family::Llama)
       reader.fail("expected a 'quantization_config' with the quant_method "
-                  "\"bitnet\", but there is none; a llama without it is a "
-                  "dense model, and making one ternary is not supported");
+                  "\"bitnet\", but there is none; a " +
+                  config.facts.modelType +
+                  " without it is a dense model, and making one ternary is "
+                  "not supported");
     return;
   }
   const json::Object *object = value->getAsObject();
@@ -241,7 +249,8 @@ Expected<Config> readConfig(const std::string &directory,
   readTokens(reader, facts);
   readQuantization(reader, config);
   readContextLength(reader, contextLength, facts);
-  checkRemainingKeys(reader, config.layers);
+  readWindows(reader, config.layers, facts);
+  checkRemainingKeys(reader);
   if (Error error = reader.takeError())
     return std::move(error);
   if (Error error = readGenerationConfig(directory, facts))

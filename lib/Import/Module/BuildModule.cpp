@@ -171,6 +171,8 @@ private:
     if (checkpoint.rope.scaling != packing::RopeScaling::None)
       text("rope_scaling",
            stringifyRopeScaling(RopeScaling(checkpoint.rope.scaling)));
+    if (DenseI64ArrayAttr sizes = windows())
+      facts.set("sliding_windows", sizes);
     module->setAttr(TernDialect::kModelAttr,
                     facts.getDictionary(b.getContext()));
 
@@ -384,7 +386,7 @@ private:
                               checkpoint.activation == import::Activation::Relu2
                                   ? tern::Activation::Relu2
                                   : tern::Activation::Silu),
-          b.getF32FloatAttr(checkpoint.normEps));
+          b.getF32FloatAttr(checkpoint.normEps), windows());
       scf::YieldOp::create(b, layer.getResults());
       x = loop.getResult(0);
       kv = loop.getResult(1);
@@ -402,6 +404,12 @@ private:
                                     /*step=*/Value(), rowScale, ValueRange())
                        .getResult(0);
     func::ReturnOp::create(b, ValueRange{result, kv});
+  }
+
+  DenseI64ArrayAttr windows() {
+    return checkpoint.windows.empty()
+               ? DenseI64ArrayAttr()
+               : b.getDenseI64ArrayAttr(checkpoint.windows);
   }
 
   /// The head's weight; sets `rowScale` when it is int8.

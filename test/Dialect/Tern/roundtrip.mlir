@@ -78,12 +78,14 @@ func.func @decoder_layer(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l
                          %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
   // CHECK: tern.decoder_layer %[[X]], %[[C]][%[[L]]] at %[[P]] of %[[S]] {activation = #tern.activation<silu>,
   // CHECK-SAME: eps = {{.*}} : f32, first_layer = 0 : i64, heads = 2 : i64, weights = {
+  // CHECK-SAME: windows = array<i64: 64>}
   // CHECK-SAME: : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
       activation = #tern.activation<silu>, eps = 1.0e-5 : f32, first_layer = 0 : i64, heads = 2 : i64,
       weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @dense,
                  k_proj = @dense, v_proj = @dense, o_proj = @dense, gate_proj = @dense,
-                 up_proj = @dense, down_proj = @square, down_proj_scale = @scales}}
+                 up_proj = @dense, down_proj = @square, down_proj_scale = @scales},
+      windows = array<i64: 64>}
     : tensor<?x16xf32>, !tern.kv_cache<2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   return %y : tensor<?x16xf32>
 }

@@ -59,9 +59,14 @@ TEST(Config, Family) {
   expectErrors(
       Kind::Llama,
       {{"model_type", "\"qwen3\"",
-        "'model_type' must be \"bitnet\" or \"llama\", but is \"qwen3\""},
+        "'model_type' must be \"bitnet\", \"llama\", \"mistral\" or "
+        "\"ministral\", but is \"qwen3\""},
        {"model_type", "null",
-        "'model_type' must be \"bitnet\" or \"llama\", but is missing"},
+        "'model_type' must be \"bitnet\", \"llama\", \"mistral\" or "
+        "\"ministral\", but is missing"},
+       {"model_type", "\"mistral\"",
+        "'architectures' must begin with \"MistralForCausalLM\" for the "
+        "model_type \"mistral\", but begins with \"LlamaForCausalLM\""},
        {"architectures", "[\"LlamaModel\"]",
         "'architectures' must begin with \"LlamaForCausalLM\" or "
         "\"BitnetForCausalLM\" for the model_type \"llama\", but begins with "

@@ -331,16 +331,8 @@ LogicalResult AttentionOp::verify() {
   if (ShapedType::isDynamic(cols) || cols == 0 || cols % unit != 0)
     return emitOpError("(C1) expected columns of q to be a multiple of ")
            << unit << ", but got " << cols;
-  if (auto windows = getWindows()) {
-    int64_t count = windows->size();
-    if (count != 1 && count != cache.getLayers())
-      return emitOpError("(C2) expected one window, or one for each of the ")
-             << cache.getLayers() << " layers of the cache, but got " << count;
-    for (int64_t window : *windows)
-      if (window < 0)
-        return emitOpError("(C2) expected windows of at least 0, but got ")
-               << window;
-  }
+  if (failed(verifyWindows(*this, "C2", getWindows(), cache.getLayers())))
+    return failure();
   if (getOuts().empty())
     return success();
   if (failed(verifyResult(*this, "C1", 1, {n, getRowScratch()}, f32(*this))))

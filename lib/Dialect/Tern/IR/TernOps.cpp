@@ -259,11 +259,12 @@ LogicalResult DecoderLayerOp::verify() {
              << weight.getName().getValue() << "', but got "
              << weight.getValue();
   }
-  int64_t kvHeads = cast<KVCacheType>(getCache().getType()).getHeads();
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t kvHeads = cache.getHeads();
   if (int64_t(getHeads()) <= 0 || int64_t(getHeads()) % kvHeads != 0)
     return emitOpError("(C3) expected heads to be a multiple of ")
            << kvHeads << ", but got " << getHeads();
-  return success();
+  return verifyWindows(*this, "C6", getWindows(), cache.getLayers());
 }
 
 LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -45,8 +45,8 @@ public:
     Value attention =
         AttentionOp::create(builder, loc, q.getType(), q, cache, cacheLayer,
                             layer.getPositions(), layer.getSequences(),
-                            /*outs=*/ValueRange(),
-                            /*windows=*/DenseI64ArrayAttr(), mayBeNarrow())
+                            /*outs=*/ValueRange(), layer.getWindowsAttr(),
+                            mayBeNarrow())
             .getResult(0);
     attention = norm("attention_sub_norm", attention);
     Value h = add(x, project("o_proj", attention));

@@ -218,7 +218,8 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     the tables `rope`; and the linear layers `q_proj`, `k_proj`, `v_proj`,
     `o_proj`, `gate_proj`, `up_proj`, `down_proj`. A linear layer `p` is ternary
     when `p_scale` is there too, dense otherwise. `layer` counts within the
-    run; the cache's layer is `first_layer + layer`.
+    run; the cache's layer is `first_layer + layer`. `windows` is that of
+    `tern.attention`.
 
     Constraints:
     * (C1) every part above is there, and nothing else.
@@ -227,6 +228,8 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     * (C4) the globals have the shapes that the formula asks for, with a leading
       dimension of layers; norms, scales and tables are f32.
     * (C5) `first_layer` plus the layers of the globals are in the cache.
+    * (C6) windows has one entry, or one for each layer of the cache, none of
+      them negative.
 
     Example:
 
@@ -258,7 +261,8 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     TensorRankOf<[F32], [2]>:$x, Tern_KVCacheType:$cache, Index:$layer,
     TensorRankOf<[I32], [1]>:$positions, TensorRankOf<[I32], [1]>:$sequences,
     DictionaryAttr:$weights, I64Attr:$heads, I64Attr:$first_layer,
-    Tern_ActivationAttr:$activation, F32Attr:$eps);
+    Tern_ActivationAttr:$activation, F32Attr:$eps,
+    OptionalAttr<DenseI64ArrayAttr>:$windows);
   let results = (outs TensorRankOf<[F32], [2]>:$result,
                       Tern_KVCacheType:$new_cache);
   let assemblyFormat = [{
