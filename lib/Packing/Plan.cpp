@@ -187,6 +187,8 @@ static Error checkEntry(const Plan &plan, const Entry &entry) {
     if (entry.cols % 2 != 0)
       return invalid(entry, "expected an even head size, but got " +
                                 Twine(entry.cols));
+    if (auto reason = entry.rope.invalid(entry.cols))
+      return invalid(entry, *reason);
     if (!entry.sources.empty())
       return expected(entry, "sources to be", 0, entry.sources.size());
   } else {

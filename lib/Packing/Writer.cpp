@@ -378,20 +378,12 @@ Error Writer::writeGroupInt4(Worker &worker, const Job &job) {
 }
 
 Error Writer::writeRope(Worker &worker, const Job &job) {
-  const int64_t half = job.entry.cols / 2;
-  std::vector<double> frequencies(half);
-  for (int64_t i = 0; i < half; ++i)
-    frequencies[i] = std::pow(job.entry.theta, -double(i) / double(half));
+  const int64_t cols = job.entry.cols;
+  const RopeTable table(job.entry.rope, cols);
   worker.floats.resize(job.elements());
-  float *out = worker.floats.data();
-  for (int64_t row = job.row; row < job.row + job.rows; ++row, out += 2 * half)
-    for (int64_t i = 0; i < half; ++i) {
-      const double angle = double(row) * frequencies[i];
-      out[i] = static_cast<float>(std::cos(angle));
-      out[half + i] = static_cast<float>(std::sin(angle));
-    }
-  return writeFloats(job, job.row * job.entry.cols * sizeof(float),
-                     worker.floats);
+  for (int64_t row = 0; row < job.rows; ++row)
+    table.row(job.row + row, worker.floats.data() + row * cols);
+  return writeFloats(job, job.row * cols * sizeof(float), worker.floats);
 }
 
 Error writePlan(const Plan &plan, int fd, uint64_t base,

@@ -15,14 +15,19 @@ import numpy
 
 from .oracle import is_excluded
 
-MODEL_TYPES = ("bitnet", "llama", "1bitllm")
+MODEL_TYPES = ("bitnet", "llama", "1bitllm", "mistral", "ministral")
 QUANTIZATIONS = ("bitlinear", "autobitlinear_offline", "autobitlinear_online", "master")
 FLOAT_DTYPES = ("bf16", "f16", "f32")
 
 # The names of the norm before o_proj and of the norm before down_proj.
-_SUB_NORMS = {"bitnet": ("attn_sub_norm", "ffn_sub_norm"), "1bitllm": ("inner_attn_ln", "ffn_layernorm"), "llama": None}
-_ARCHITECTURES = {"bitnet": "BitNetForCausalLM", "1bitllm": "BitnetForCausalLM", "llama": "LlamaForCausalLM"}
-_ACTIVATIONS = {"bitnet": "relu2", "1bitllm": "silu", "llama": "silu"}
+_SUB_NORMS = {"bitnet": ("attn_sub_norm", "ffn_sub_norm"), "1bitllm": ("inner_attn_ln", "ffn_layernorm")}
+_ARCHITECTURES = {
+    "bitnet": "BitNetForCausalLM",
+    "1bitllm": "BitnetForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "ministral": "MinistralForCausalLM",
+}
 _TORCH_DTYPES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
 
 
@@ -107,6 +112,10 @@ def write_checkpoint(
     head_dim=None,
     vocab=96,
     theta=10000.0,
+    rope_scaling=None,
+    rope_parameters=None,
+    sliding_window=None,
+    layer_types=None,
     activation=None,
     quantization=None,
     master_dtype="bf16",
@@ -121,11 +130,13 @@ def write_checkpoint(
 ):
     """Writes a random checkpoint into `directory`, which is made when absent.
 
-    model_type: "bitnet" (relu2, sub norms), "llama" (silu, no sub norms) or "1bitllm" (silu, sub norms under other names).
+    model_type: "bitnet" (relu2, sub norms), "1bitllm" (silu, sub norms under other names), or "llama" (silu, no sub norms) and
+        "mistral" and "ministral", which are the same with sliding windows: in all layers, or as layer_types says.
     quantization: "bitlinear" (packed, reciprocal scale), "autobitlinear_offline" (packed, scale), "autobitlinear_online" (master
         weights, to be quantised by the reader) or "master" (the same without a quantization_config); by default "master" for
         1bitllm and "bitlinear" for the others.
     master_dtype: bf16, f16 or f32, of every float tensor.
+    rope_scaling: a dictionary, written as the key of that name. rope_parameters: the newer spelling, which holds theta, too.
     activation: relu2 or silu, by default the family's. head_dim: by default hidden / heads.
     modules_to_not_convert: names of linear layers that stay dense, matched as `oracle.is_excluded` says.
     Packed matrices need a multiple of 4 rows. Raises ValueError for a combination that no real checkpoint could have.
@@ -137,8 +148,10 @@ def write_checkpoint(
         raise ValueError(f"expected quantization among {', '.join(QUANTIZATIONS)}, but got {quantization}")
     if master_dtype not in FLOAT_DTYPES:
         raise ValueError(f"expected master_dtype among {', '.join(FLOAT_DTYPES)}, but got {master_dtype}")
-    if model_type == "llama" and quantization == "master":
-        raise ValueError("expected a quantization other than master for llama: nothing would say that it is ternary")
+    if model_type not in _SUB_NORMS and quantization == "master":
+        raise ValueError(f"expected a quantization other than master for {model_type}: nothing would say that it is ternary")
+    if (sliding_window is not None or layer_types is not None) and model_type not in ("mistral", "ministral"):
+        raise ValueError(f"expected no sliding_window and no layer_types for {model_type}, which has no windows")
     if quantization == "master" and modules_to_not_convert is not None:
         raise ValueError("expected no modules_to_not_convert with master: there is no quantization_config to hold it")
     head_dim = head_dim or hidden // heads
@@ -157,7 +170,7 @@ def write_checkpoint(
         "num_attention_heads": heads,
         "num_key_value_heads": kv_heads,
         "head_dim": head_dim,
-        "hidden_act": activation or _ACTIVATIONS[model_type],
+        "hidden_act": activation or ("relu2" if model_type == "bitnet" else "silu"),
         "max_position_embeddings": max_position_embeddings,
         "rms_norm_eps": rms_norm_eps,
         "rope_theta": theta,
@@ -166,6 +179,14 @@ def write_checkpoint(
         "eos_token_id": eos,
         "torch_dtype": _TORCH_DTYPES[master_dtype],
     }
+    if model_type in ("mistral", "ministral"):
+        config["sliding_window"] = sliding_window
+    if layer_types is not None:
+        config["layer_types"] = layer_types
+    if rope_scaling is not None:
+        config["rope_scaling"] = rope_scaling
+    if rope_parameters is not None:
+        config["rope_parameters"] = rope_parameters | {"rope_theta": config.pop("rope_theta")}
     if model_type == "1bitllm":
         config.update(weight_bits=1, input_bits=8)
     if quantization != "master":
@@ -174,7 +195,7 @@ def write_checkpoint(
     writer = _RandomWeights(numpy.random.default_rng(seed), quantization, master_dtype, modules_to_not_convert)
     # Rows of the embedding are also the rows of a tied head: this size gives logits of the order of one.
     writer.matrix("model.embed_tokens", vocab, hidden, 1 / math.sqrt(hidden))
-    sub_norms = _SUB_NORMS[model_type]
+    sub_norms = _SUB_NORMS.get(model_type)
     for layer in range(layers):
         prefix = f"model.layers.{layer}"
         writer.norm(f"{prefix}.input_layernorm", hidden)
@@ -251,6 +272,10 @@ def main(arguments=None):
     parser.add_argument("--head-dim", type=int, help="default hidden / heads")
     parser.add_argument("--vocab", type=int, default=96, help="default %(default)s")
     parser.add_argument("--theta", type=float, default=10000.0, help="base of rope (default %(default)s)")
+    parser.add_argument("--rope-scaling", type=json.loads, metavar="JSON", help="scaling of rope (default: none)")
+    parser.add_argument("--rope-parameters", type=json.loads, metavar="JSON", help="the same as newer files have it")
+    parser.add_argument("--sliding-window", type=int, help="positions that a layer of mistral or ministral sees (default: all)")
+    parser.add_argument("--layer-types", type=lambda text: text.split(","), metavar="TYPE,...", help="of ministral")
     parser.add_argument("--activation", choices=("relu2", "silu"), help="default: the family's")
     parser.add_argument("--quantization", choices=QUANTIZATIONS, help="default bitlinear, or master for 1bitllm")
     parser.add_argument("--master-dtype", choices=FLOAT_DTYPES, default="bf16", help="of every float tensor (default %(default)s)")

@@ -191,11 +191,58 @@ def rms_norm(x, weight, epsilon):
     return x / numpy.sqrt(mean_square + numpy.float32(epsilon)) * weight
 
 
-def rope_tables(positions, head_dim, theta):
-    """Cosines and sines [T, 1, D/2] of the angles position * theta^(-2i/D), computed in float64 and rounded once to float32."""
-    inverse = float(theta) ** (-numpy.arange(0, head_dim, 2) / head_dim)
-    angles = numpy.asarray(positions, numpy.float64)[:, None, None] * inverse
-    return numpy.cos(angles).astype(numpy.float32), numpy.sin(angles).astype(numpy.float32)
+def rope_tables(positions, head_dim, theta, scaling=None):
+    """Cosines and sines [T, 1, D/2] of the angles position * frequency, computed in float64 and rounded once to float32.
+
+    `scaling` is as in `rope_frequencies`; without it the frequencies are theta^(-2i/D).
+    """
+    positions = numpy.asarray(positions, numpy.float64)[:, None, None]
+    frequencies, factor = rope_frequencies(positions, head_dim, theta, scaling or {})
+    angles = positions * frequencies
+    return (numpy.cos(angles) * factor).astype(numpy.float32), (numpy.sin(angles) * factor).astype(numpy.float32)
+
+
+def rope_frequencies(positions, head_dim, theta, scaling):
+    """The frequencies of rope at `positions` [..., 1] as float64 [..., D/2] or [D/2], and the factor of cosines and sines.
+
+    `scaling` is the dictionary of a config.json, and the rules are those of transformers' modeling_rope_utils.py. There the base
+    of "dynamic" follows the longest text of a call; here it is that of a text which ends with the position, as token by token.
+    """
+    theta = float(theta)
+    exponents = numpy.arange(0, head_dim, 2) / head_dim
+    plain = theta**-exponents
+    kind = scaling.get("rope_type", "default")
+    if kind == "default":
+        return plain, 1.0
+    factor = scaling["factor"]
+    if kind == "linear":
+        return plain / factor, 1.0
+    length = scaling["original_max_position_embeddings"]
+    if kind == "dynamic":
+        stretch = factor * numpy.maximum(positions + 1, length) / length - (factor - 1)
+        return (theta * stretch ** (head_dim / (head_dim - 2))) ** -exponents, 1.0
+    if kind == "llama3":
+        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+        wavelengths = 2 * math.pi / plain
+        smooth = (length / wavelengths - low) / (high - low)
+        between = (1 - smooth) * plain / factor + smooth * plain
+        long = numpy.where(wavelengths > length / low, plain / factor, between)
+        return numpy.where(wavelengths < length / high, plain, long), 1.0
+
+    def pair(turns):
+        return head_dim * math.log(length / (turns * 2 * math.pi)) / (2 * math.log(theta))
+
+    first, last = pair(scaling.get("beta_fast") or 32), pair(scaling.get("beta_slow") or 1)
+    if scaling.get("truncate", True):
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, head_dim - 1)
+    ramp = numpy.clip((numpy.arange(head_dim // 2) - first) / (last - first or 0.001), 0, 1)
+    temperature = lambda scale: 0.1 * scale * math.log(factor) + 1
+    attention_factor = scaling.get("attention_factor")
+    if attention_factor is None:
+        mscale, mscale_all_dim = scaling.get("mscale"), scaling.get("mscale_all_dim")
+        attention_factor = temperature(mscale) / temperature(mscale_all_dim) if mscale and mscale_all_dim else temperature(1)
+    return plain / factor * ramp + plain * (1 - ramp), attention_factor
 
 
 def rope(x, tables):
@@ -211,15 +258,20 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def attention(q, k, v):
-    """Causal attention of `q` [T, H, D] over `k`, `v` [T, G, D], where H/G query heads share a key head; [T, H, D]."""
+def attention(q, k, v, window=None):
+    """Causal attention of `q` [T, H, D] over `k`, `v` [T, G, D], where H/G query heads share a key head; [T, H, D].
+
+    With a window, the row at position p sees the positions p - window + 1 to p (transformers' masking_utils.py).
+    """
     tokens, heads, head_dim = q.shape
     shared = heads // k.shape[1]
-    later = numpy.triu(numpy.ones((tokens, tokens), bool), 1)
+    positions = numpy.arange(tokens)
+    distances = positions[:, None] - positions
+    unseen = (distances < 0) | (distances >= (window or tokens))
     result = numpy.empty_like(q)
     for head in range(heads):
         scores = q[:, head] @ k[:, head // shared].T / numpy.float32(math.sqrt(head_dim))
-        scores[later] = -numpy.inf
+        scores[unseen] = -numpy.inf
         result[:, head] = softmax(scores) @ v[:, head // shared]
     return result
 
@@ -321,6 +373,8 @@ class Config:
     layers: int
     head_dim: int
     theta: float
+    rope_scaling: dict
+    windows: tuple
     epsilon: float
     activation: str
     tied: bool
@@ -346,10 +400,13 @@ class Config:
             raise CheckpointError(f"config.json lacks {', '.join(missing)}")
         heads = raw["num_attention_heads"]
         not_converted = quantization.get("modules_to_not_convert")
+        theta, rope_scaling = _rope(raw, family.theta)
         return Config(
             layers=raw["num_hidden_layers"],
             head_dim=raw.get("head_dim") or raw["hidden_size"] // heads,
-            theta=_rope_theta(raw, family.theta),
+            theta=theta,
+            rope_scaling=rope_scaling,
+            windows=_windows(raw),
             epsilon=raw.get("rms_norm_eps", family.epsilon),
             activation=activation,
             tied=raw.get("tie_word_embeddings", False),
@@ -371,7 +428,7 @@ def _family(raw):
     """The family of a config.json; 1bitLLM's models call themselves llama and are known by their architecture."""
     if "BitnetForCausalLM" in (raw.get("architectures") or ()):
         return ONE_BIT_LLM
-    families = {"bitnet": BITNET, "llama": LLAMA}
+    families = {"bitnet": BITNET, "llama": LLAMA, "mistral": LLAMA, "ministral": LLAMA}
     if raw.get("model_type") not in families:
         raise CheckpointError(f"expected model_type {' or '.join(families)}, but got {raw.get('model_type')}")
     return families[raw["model_type"]]
@@ -398,14 +455,43 @@ def _end_tokens(directory, raw):
     return tuple(end) if isinstance(end, list) else () if end is None else (end,)
 
 
-def _rope_theta(raw, default):
-    """The base of rope: `rope_theta`, or in newer files `rope_parameters.rope_theta`; only plain rope is defined here."""
-    if raw.get("rope_scaling"):
-        raise CheckpointError(f"expected no rope_scaling, but got {raw['rope_scaling']}")
-    parameters = raw.get("rope_parameters") or {}
-    if parameters.get("rope_type", "default") != "default":
-        raise CheckpointError(f"expected rope_type default, but got {parameters['rope_type']}")
-    return raw.get("rope_theta") or parameters.get("rope_theta") or default
+_ROPE_KEYS = {
+    "default": (),
+    "linear": ("factor",),
+    "dynamic": ("factor",),
+    "llama3": ("factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"),
+    "yarn": ("factor", "original_max_position_embeddings"),
+}
+
+
+def _rope(raw, default_theta):
+    """The base of rope, and its scaling as `rope_frequencies` reads it: from `rope_theta` and `rope_scaling`, or in newer files
+    from `rope_parameters`, which has both."""
+    scaling = dict(raw.get("rope_scaling") or raw.get("rope_parameters") or {})
+    kind = scaling.setdefault("rope_type", scaling.get("type", "default"))
+    if kind not in _ROPE_KEYS:
+        raise CheckpointError(f"expected rope_type among {', '.join(_ROPE_KEYS)}, but got {kind}")
+    missing = [key for key in _ROPE_KEYS[kind] if scaling.get(key) is None]
+    if missing:
+        raise CheckpointError(f"the rope_type {kind} lacks {', '.join(missing)}")
+    if kind == "dynamic":
+        scaling["original_max_position_embeddings"] = raw["max_position_embeddings"]
+    return raw.get("rope_theta") or scaling.get("rope_theta") or default_theta, scaling
+
+
+def _windows(raw):
+    """The window of each layer, None where it has none: all layers of mistral slide, and those of ministral that say so."""
+    layers, model_type = raw["num_hidden_layers"], raw.get("model_type")
+    types = raw.get("layer_types")
+    if model_type not in ("mistral", "ministral"):
+        off = raw.get("use_sliding_window") is False or types and "sliding_attention" not in types
+        if raw.get("sliding_window") is not None and not off:
+            raise CheckpointError(f"expected no sliding_window with the model_type {model_type}, but got {raw['sliding_window']}")
+        return (None,) * layers
+    window = raw.get("sliding_window", 4096)
+    if model_type == "mistral" or types is None:
+        return (window,) * layers
+    return tuple(window if kind == "sliding_attention" else None for kind in types)
 
 
 @dataclasses.dataclass
@@ -461,18 +547,18 @@ class Model:
         if tokens.ndim != 1 or tokens.size == 0 or tokens.min() < 0 or tokens.max() >= vocabulary:
             raise ValueError(f"expected one or more tokens from 0 to {vocabulary - 1}, but got {tokens.tolist()}")
         config = self.config
-        tables = rope_tables(numpy.arange(tokens.size), config.head_dim, config.theta)
+        tables = rope_tables(numpy.arange(tokens.size), config.head_dim, config.theta, config.rope_scaling)
         x = self.embedding[tokens]
-        for layer in self.layers:
-            x = x + self._attention(layer, rms_norm(x, layer.input_norm, config.epsilon), tables)
+        for layer, window in zip(self.layers, config.windows):
+            x = x + self._attention(layer, rms_norm(x, layer.input_norm, config.epsilon), tables, window)
             x = x + self._feed_forward(layer, rms_norm(x, layer.post_attention_norm, config.epsilon))
         return self.head(rms_norm(x, self.norm, config.epsilon)).astype(numpy.float32)
 
-    def _attention(self, layer, x, tables):
+    def _attention(self, layer, x, tables, window):
         split = lambda y: y.reshape(x.shape[0], -1, self.config.head_dim)
         q, k, v = rope(split(layer.q(x)), tables), rope(split(layer.k(x)), tables), split(layer.v(x))
         k, v = (round_cached(y, self.kv_cache) for y in (k, v))
-        y = attention(q, k, v).reshape(x.shape[0], -1)
+        y = attention(q, k, v, window).reshape(x.shape[0], -1)
         if layer.attention_norm is not None:
             y = rms_norm(y, layer.attention_norm, self.config.epsilon)
         return layer.o(y)

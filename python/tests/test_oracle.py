@@ -164,6 +164,46 @@ def test_rope_rotates_halves_against_each_other():
         assert y[1, 0, i + 2] == pytest.approx(second * numpy.cos(angle) + first * numpy.sin(angle))
 
 
+# The frequencies that the functions of transformers 5.23 gave for theta 1e4 when run in float64; a factor of cosines and sines.
+FREQUENCIES = [
+    (dict(rope_type="linear", factor=4), 40, [0.25, 0.025, 0.0025, 0.00025], 1),
+    (dict(rope_type="dynamic", factor=2, original_max_position_embeddings=16), 15, [1, 0.1, 0.01, 0.001], 1),
+    (
+        dict(rope_type="dynamic", factor=2, original_max_position_embeddings=16),
+        39,
+        [1, 0.06299605249474366, 0.003968502629920499, 0.00025],
+        1,
+    ),
+    (
+        dict(rope_type="yarn", factor=4, original_max_position_embeddings=64),
+        70,
+        [1, 0.23717082451262847, 0.05, 0.007905694150420948, 0.0025, 0.000790569415042095, 0.00025, 7.905694150420948e-05],
+        1.138629436111989,
+    ),
+]
+
+
+@pytest.mark.parametrize("scaling, position, frequencies, factor", FREQUENCIES)
+def test_scaled_rope_is_that_of_transformers(scaling, position, frequencies, factor):
+    cos, sin = oracle.rope_tables([position], 2 * len(frequencies), 1e4, scaling)
+    angles = position * numpy.array(frequencies)
+    assert cos[0, 0] == pytest.approx(factor * numpy.cos(angles), abs=2e-7)
+    assert sin[0, 0] == pytest.approx(factor * numpy.sin(angles), abs=2e-7)
+
+
+def test_both_spellings_of_a_scaled_rope(write):
+    scaling = dict(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+    older = write(theta=5e5, rope_scaling=scaling | {"type": "llama3"})
+    newer = write(theta=5e5, rope_parameters=scaling | {"rope_type": "llama3"})
+    assert "rope_theta" not in json.loads((newer / "config.json").read_text())
+    models = [oracle.Model.load(directory) for directory in (older, newer, write(theta=5e5))]
+    logits = [model.logits([5, 9, 2, 31]) for model in models]
+    assert numpy.array_equal(logits[0], logits[1]) and not numpy.allclose(logits[0], logits[2])
+    # Wavelengths beyond 32 positions are eight times as long, those below 8 stay.
+    frequencies, _ = oracle.rope_frequencies(0, 16, 5e5, models[0].config.rope_scaling)
+    assert frequencies[0] == 1 and frequencies[1:] == pytest.approx(5e5 ** (-numpy.arange(1, 8) / 8) / 8)
+
+
 def test_activations_by_hand():
     assert oracle.relu2(f32(-2, 0, 3)).tolist() == [0, 0, 9]
     with numpy.errstate(over="raise"):
@@ -179,6 +219,16 @@ def test_attention_shares_key_heads_and_sees_no_later_token():
     scores = q[1, 3] @ k[:2, 1].T / numpy.sqrt(2)
     weights = numpy.exp(scores) / numpy.exp(scores).sum()
     assert y[1, 3] == pytest.approx(weights @ v[:2, 1])
+
+
+def test_a_window_ends_with_the_own_token():
+    rng = numpy.random.default_rng(0)
+    q, k, v = (rng.normal(size=(5, 1, 2)).astype(numpy.float32) for _ in range(3))
+    assert oracle.attention(q, k, v, 1) == pytest.approx(v)
+    y = oracle.attention(q, k, v, 2)
+    assert y[4] == pytest.approx(oracle.attention(q[3:], k[3:], v[3:])[1])
+    assert numpy.array_equal(oracle.attention(q, k, v, 5), oracle.attention(q, k, v))
+    assert not numpy.allclose(oracle.attention(q, k, v, 4)[4], oracle.attention(q, k, v)[4])
 
 
 # Checkpoint files
@@ -254,6 +304,25 @@ def test_a_prefix_has_the_logits_of_the_whole(write, kind, kv_cache):
 def test_position_and_order_matter(write):
     model = oracle.Model.load(write())
     assert not numpy.allclose(model.logits([5, 9, 2])[-1], model.logits([9, 5, 2])[-1])
+
+
+def test_windows_of_the_model_types(write):
+    def windows(directory, **changes):
+        edit_config(directory, **changes)
+        return oracle.Config.read(directory).windows
+
+    mistral = write(model_type="mistral", sliding_window=5)
+    assert windows(mistral) == (5, 5)
+    assert windows(mistral, sliding_window=None) == (None, None)
+    mixed = write(model_type="ministral", sliding_window=5, layer_types=["full_attention", "sliding_attention"])
+    assert windows(mixed) == (None, 5) and windows(mixed, layer_types=None) == (5, 5)
+    llama = write(model_type="llama")
+    assert windows(llama) == (None, None) and windows(llama, sliding_window=5, use_sliding_window=False) == (None, None)
+    # The last of five tokens sees two of them in each of two layers, so it depends on three.
+    tokens = [5, 9, 2, 31, 17]
+    logits = oracle.Model.load(write(model_type="mistral", sliding_window=2)).logits
+    assert numpy.allclose(logits(tokens)[-1], logits([5, 8, 2, 31, 17])[-1], atol=1e-4)
+    assert not numpy.allclose(logits(tokens)[-1], logits([5, 9, 3, 31, 17])[-1], atol=1e-2)
 
 
 def test_the_scale_senses_mean_the_same_layer(tmp_path):
@@ -345,10 +414,12 @@ def test_wrong_tokens_are_refused(write):
     "changes, message",
     [
         ({"model_type": "mamba"}, "model_type bitnet or llama"),
+        ({"sliding_window": 5}, "no sliding_window with the model_type bitnet"),
         ({"quantization_config": {"quant_method": "awq"}}, "quant_method bitnet"),
         ({"quantization_config": {"quant_method": "bitnet", "linear_class": "linear"}}, "linear_class"),
         ({"hidden_act": "gelu"}, "hidden_act relu2 or silu"),
-        ({"rope_scaling": {"type": "yarn"}}, "rope_scaling"),
+        ({"rope_scaling": {"type": "longrope"}}, "rope_type among default, linear"),
+        ({"rope_scaling": {"type": "yarn", "factor": 2}}, "yarn lacks original_max_position_embeddings"),
         ({"model_type": "llama", "quantization_config": None}, "not ternary"),
     ],
 )
@@ -365,6 +436,8 @@ def test_undefined_models_are_refused(write, changes, message):
         dict(model_type="gpt"),
         dict(quantization="int4"),
         dict(model_type="llama", quantization="master"),
+        dict(model_type="mistral", quantization="master"),
+        dict(model_type="llama", sliding_window=5),
         dict(quantization="master", modules_to_not_convert=["lm_head"]),
         dict(heads=3),
         dict(head_dim=15),

@@ -35,7 +35,7 @@ func.func @ternary(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<6x1x8xf16>, %lay
   // CHECK: %[[RQ:.*]] = tern.rope %[[Q]], %[[P]], %[[ROPE]]
   // CHECK: %[[RK:.*]] = tern.rope %[[K]], %[[P]], %[[ROPE]]
   // CHECK: %[[NEW:.*]] = tern.kv_append %[[RK]], %[[V]], %[[CACHE]][%[[CACHE_LAYER]]] at %[[P]] of %[[S]]
-  // CHECK: %[[ATTENTION:.*]] = tern.attention %[[RQ]], %[[NEW]][%[[CACHE_LAYER]]] at %[[P]] of %[[S]]
+  // CHECK: %[[ATTENTION:.*]] = tern.attention %[[RQ]], %[[NEW]][%[[CACHE_LAYER]]] at %[[P]] of %[[S]] :
   // CHECK: %[[SUB:.*]] = tern.rms_norm %[[ATTENTION]], %{{.*}}
   // CHECK: %[[WO:.*]] = tern.load_global @o[%[[LAYER]]]
   // CHECK: %[[O:.*]] = tern.bitlinear %[[SUB]], %[[WO]]
@@ -65,7 +65,7 @@ func.func @ternary(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<6x1x8xf16>, %lay
 
 // -----
 
-// A projection without a scale is dense; sub-norms are optional.
+// A projection without a scale is dense; sub-norms are optional; windows are those of attention.
 
 tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [#tern.source<"a", bf16, rows = 1, cols = 16, first_layer = 0>]>
 tern.global @rope : tensor<64x8xf32> = #tern.stored<rope, theta = 1.0e4 : f64>
@@ -77,7 +77,7 @@ func.func @dense(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<2x2x8xf16>, %layer
                  %p: tensor<?xi32>) -> tensor<?x16xf32> {
   // CHECK: %[[A:.*]] = tern.rms_norm %[[X]]
   // CHECK-COUNT-3: tern.linear %[[A]], %{{.*}} : (tensor<?x16xf32>, tensor<16x16xbf16>) -> tensor<?x16xf32>
-  // CHECK: %[[ATTENTION:.*]] = tern.attention
+  // CHECK: %[[ATTENTION:.*]] = tern.attention {{.*}} {windows = array<i64: 0, 96>}
   // CHECK-NOT: tern.rms_norm
   // CHECK: %[[O:.*]] = tern.linear %[[ATTENTION]],
   // CHECK: tern.add %[[X]], %[[O]]
@@ -89,7 +89,7 @@ func.func @dense(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<2x2x8xf16>, %layer
       activation = #tern.activation<silu>, eps = 2.0 : f32, first_layer = 0 : i64, heads = 2 : i64,
       weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @square,
         k_proj = @square, v_proj = @square, o_proj = @square, gate_proj = @square, up_proj = @square,
-        down_proj = @square}}
+        down_proj = @square}, windows = array<i64: 0, 96>}
     : tensor<?x16xf32>, !tern.kv_cache<2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   return %y : tensor<?x16xf32>
 }

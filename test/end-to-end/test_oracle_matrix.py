@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiled models against the NumPy reference: every kind of checkpoint, crossed with targets, strategies and packings.
 
-A quantised activation flips where it lies within rounding error of a half, and one flip moves logits by more than all rounding
-together. So prompts are chosen by the reference: the first, from fixed random ones, in which no activation comes near a half. On
-such a prompt float32 differs by the order of operations alone, which is far less than the table of tolerances allows.
+Prompts are chosen by the reference (`prompts.clear_prompt`), so that float32 differs by the order of operations alone, which is far
+less than the table of tolerances allows.
 """
 
 import itertools
 import json
 
 import numpy
+import prompts
 import pytest
 import support
 
@@ -69,9 +69,6 @@ OPTIONS = {
 PROMPT_TOKENS = {"f32": 67, "f16": 24, "i8": 24}
 NEW_TOKENS = 6
 
-# What the order of float32 operations may change in an activation q of -127 .. 127, and in logits.
-NEAR = 4e-7
-ROUNDING = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -87,42 +84,6 @@ def checkpoint(tmp_path_factory):
     return write
 
 
-def comes_near_a_half(model, tokens):
-    """Whether the reference quantises an activation that another order of operations could round otherwise."""
-    near = False
-    quantize = oracle.quantize_activations
-
-    def watch(x):
-        nonlocal near
-        q, factor = quantize(x)
-        scaled = numpy.abs(x * factor)
-        near |= bool((numpy.abs(scaled % 1 - 0.5) < NEAR * (scaled + 8)).any())
-        return q, factor
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(oracle, "quantize_activations", watch)
-        model.logits(tokens)
-    return near
-
-
-def is_clear(model, tokens):
-    """Whether no activation of the prompt comes near a half, however the keys and values of a float16 cache are rounded."""
-    if comes_near_a_half(model, tokens):
-        return False
-    if model.kv_cache == "f32":
-        return True
-    embedding = model.embedding
-    try:
-        for seed in range(4):
-            error = numpy.random.default_rng(seed).uniform(-3e-7, 3e-7, embedding.shape)
-            model.embedding = (embedding * (1 + error)).astype(numpy.float32)
-            if comes_near_a_half(model, tokens):
-                return False
-    finally:
-        model.embedding = embedding
-    return True
-
-
 @pytest.fixture(scope="module")
 def reference(checkpoint):
     """The reference's model of a kind and a mode, a prompt that is clear in it, and its logits; each computed once."""
@@ -132,8 +93,7 @@ def reference(checkpoint):
         if (kind, mode) not in known:
             head, cache, _ = MODES[mode]
             model = oracle.Model.load(checkpoint(kind), head, cache)
-            prompts = (support.prompt(VOCABULARY, PROMPT_TOKENS[cache], seed) for seed in itertools.count())
-            tokens = next(tokens for tokens in prompts if is_clear(model, tokens))
+            tokens = prompts.clear_prompt(model, PROMPT_TOKENS[cache])
             known[kind, mode] = model, tokens, model.logits(tokens)
         return known[kind, mode]
 
@@ -150,7 +110,7 @@ def agree(checkpoint, reference, tmp_path):
         print(f"{kind} {mode} {' '.join(options)}: max {largest:.2e} mean {mean:.2e}")
         tolerance, mean_tolerance = support.TOLERANCES[MODES[mode]]
         assert largest <= tolerance and mean <= mean_tolerance
-        assert mode != "exact" or largest <= ROUNDING
+        assert mode != "exact" or largest <= prompts.ROUNDING
 
         # Token by token, what follows is the reference's choice wherever that is clear.
         new = support.generate(library, tokens, NEW_TOKENS)
@@ -266,7 +226,7 @@ def test_largest_products(tmp_path, monkeypatch, target, strategy, packing):
     library = support.compile(model, tmp_path / "model.so", *support.EXACT, *options)
     tokens = [0, 1, 2, 3, 1]
     expected = oracle.Model.load(model).logits(tokens)
-    assert support.errors(support.logits(library, tokens), expected)[0] <= ROUNDING
+    assert support.errors(support.logits(library, tokens), expected)[0] <= prompts.ROUNDING
 
 
 @pytest.mark.parametrize("mode", MODES)

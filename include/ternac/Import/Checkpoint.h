@@ -60,7 +60,10 @@ struct Checkpoint {
   int64_t hiddenSize = 0, intermediateSize = 0, vocabSize = 0;
   int64_t heads = 0, kvHeads = 0, headDim = 0;
   int64_t contextLength = 0; ///< max_position_embeddings
-  double ropeTheta = 10000.0;
+  packing::Rope rope;
+  /// The last positions that a row sees, its own included: one number for all
+  /// layers or one for each, 0 for all positions. Empty: all, in all layers.
+  std::vector<int64_t> windows;
   double normEps = 1e-5;
   Activation activation = Activation::Silu;
   int64_t beginToken = -1;
@@ -81,7 +84,8 @@ struct Checkpoint {
 /// shapes and encodings are those that such a checkpoint would have (ternary
 /// weights packed, scales bf16, everything else bf16).
 ///
-/// `contextLength` overrides the config's (at most max_position_embeddings).
+/// `contextLength` overrides the config's: at most max_position_embeddings, or
+/// what a scaled rope makes of the positions of the training if that is more.
 /// Errors name the file and say what was expected and what was found.
 llvm::Expected<Checkpoint>
 readHuggingFace(const std::string &directory,

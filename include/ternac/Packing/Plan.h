@@ -16,6 +16,7 @@
 #define TERNAC_PACKING_PLAN_H
 
 #include "ternac/Packing/Layout.h"
+#include "ternac/Packing/Rope.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
@@ -80,8 +81,8 @@ enum class EntryKind : uint32_t {
   /// absmax / 127. A row of zeros has the scale 0.
   RowInt8 = 3,
   /// Rotary tables: `rows` positions x `cols` = head size; the first half of
-  /// a row is cos, the second sin, of position * theta^(-2i/cols), computed in
-  /// f64 and rounded to f32.
+  /// a row is cos, the second sin, of the angles of `rope`, computed in f64 and
+  /// rounded to f32.
   Rope = 4,
   /// The sources stacked along M as 4-bit integers in groups of 32 columns that
   /// share a scale; see ternac/Packing/Int4.h.
@@ -106,7 +107,7 @@ struct Entry {
   Layout layout;           ///< Trits
   Encoding element = Encoding::F32;           ///< Dense: F32, F16 or BF16
   ScaleSense scaleSense = ScaleSense::Direct; ///< Scales
-  double theta = 10000.0;                     ///< Rope
+  Rope rope;                                  ///< Rope
   int64_t rows = 0; ///< total rows (Scales: the number of sources)
   int64_t cols = 0;
   std::vector<Source> sources; ///< Rope has none

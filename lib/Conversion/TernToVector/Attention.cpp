@@ -19,6 +19,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace ternac;
@@ -27,7 +28,7 @@ using namespace ternac::tern;
 namespace {
 
 constexpr int64_t kBlock = CachePlaces::kBlock;
-constexpr int64_t kWindow = AttentionOp::kWindow;
+constexpr int64_t kSpan = AttentionOp::kSpan;
 /// Rows from which on threads take whole rows.
 constexpr int64_t kManyRows = 16;
 /// How far ahead of its use a line is fetched from the second-level cache.
@@ -54,7 +55,7 @@ struct Slot {
 struct Unit {
   Value row, sequence, cacheHead;
   Value keys, values; ///< places in the pool
-  Value live;         ///< positions of the block that the row sees
+  Value begin, end;   ///< positions of the block that the row sees
   Value nextKeys;     ///< keys to fetch ahead, if any
 };
 
@@ -69,6 +70,7 @@ public:
         cacheHeads(type.getHeads()), group(heads / cacheHeads) {}
 
   void lower() {
+    window = layerWindow();
     Value rows = memref::DimOp::create(v.b, out, 0);
     Value many = arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, rows,
                                        v.index(kManyRows));
@@ -115,10 +117,52 @@ private:
   void storeScalar(Value value, Value memref, ValueRange at) {
     memref::StoreOp::create(v.b, value, memref, at);
   }
-  /// Blocks that a row at `position` sees.
+  /// The first block that a row at `position` sees nothing of.
   Value blocksOf(Value position) {
     return v.add(arith::DivUIOp::create(v.b, position, v.index(kBlock)),
                  v.index(1));
+  }
+  /// The first position that a row at `position` sees.
+  Value firstPosition(Value position) {
+    if (!window)
+      return v.index(0);
+    Value first = minus(v.add(position, v.index(1)), window);
+    return arith::MaxSIOp::create(v.b, first, v.index(0));
+  }
+  /// The first block that it sees something of.
+  Value firstBlock(Value position) {
+    if (!window)
+      return v.index(0);
+    return arith::DivUIOp::create(v.b, firstPosition(position),
+                                  v.index(kBlock));
+  }
+  /// `place` - `before`, from 0 to the size of a block.
+  Value inBlock(Value place, Value before) {
+    Value distance = minus(place, before);
+    distance = arith::MaxSIOp::create(v.b, distance, v.index(0));
+    return arith::MinSIOp::create(v.b, distance, v.index(kBlock));
+  }
+  /// The window of the layer, or null if no layer has one. Without one, it is
+  /// longer than any sequence.
+  Value layerWindow() {
+    auto windows = op.getWindows();
+    if (!windows || llvm::all_of(*windows, [](int64_t w) { return w == 0; }))
+      return Value();
+    constexpr int64_t longest = std::numeric_limits<int32_t>::max();
+    auto length = [&](int64_t w) {
+      return v.index(w == 0 ? longest : std::min(w, longest));
+    };
+    Value chosen = length(windows->front());
+    for (size_t layer = 1; layer < windows->size(); ++layer) {
+      if ((*windows)[layer] == (*windows)[layer - 1])
+        continue;
+      Value isBehind =
+          arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, op.getLayer(),
+                                v.index(int64_t(layer)));
+      chosen = arith::SelectOp::create(v.b, isBehind, length((*windows)[layer]),
+                                       chosen);
+    }
+    return chosen;
   }
   Unit unitOf(Value row, Value position, Value block, Value cacheHead) {
     Unit unit;
@@ -129,7 +173,10 @@ private:
     unit.keys = places.keys(start, cacheHead);
     unit.values = places.values(start, cacheHead);
     Value before = v.mul(block, v.index(kBlock));
-    unit.live =
+    unit.begin = v.index(0);
+    if (window)
+      unit.begin = inBlock(firstPosition(position), before);
+    unit.end =
         smaller(v.add(minus(position, before), v.index(1)), v.index(kBlock));
     return unit;
   }
@@ -218,8 +265,12 @@ private:
   /// Turns the scores in the slots into weights, whose maximum and sum of each
   /// head go to the slot too.
   void weigh(const Unit &unit, const Slot &slot) {
-    Value limit = v.broadcast(
-        arith::IndexCastOp::create(v.b, v.b.getI32Type(), unit.live), lanes);
+    auto everywhere = [&](Value place) {
+      return v.broadcast(
+          arith::IndexCastOp::create(v.b, v.b.getI32Type(), place), lanes);
+    };
+    Value begin = window ? everywhere(unit.begin) : Value();
+    Value end = everywhere(unit.end);
     Value scale = v.splat(1.0 / std::sqrt(double(headDim)), lanes);
     Value keyScales, valueScales;
     if (places.hasScales()) {
@@ -248,7 +299,12 @@ private:
             DenseElementsAttr::get(VectorType::get({lanes}, v.b.getI32Type()),
                                    ArrayRef(numbers)));
         Value isLive =
-            arith::CmpIOp::create(v.b, arith::CmpIPredicate::slt, lane, limit);
+            arith::CmpIOp::create(v.b, arith::CmpIPredicate::slt, lane, end);
+        if (begin)
+          isLive = arith::AndIOp::create(
+              v.b, isLive,
+              arith::CmpIOp::create(v.b, arith::CmpIPredicate::sge, lane,
+                                    begin));
         s.push_back(
             arith::SelectOp::create(v.b, isLive, x, v.splat(-INFINITY, lanes)));
         largest = c == 0 ? s[0] : v.maxF(s[c], largest);
@@ -287,7 +343,7 @@ private:
           for (auto [d, width] : part)
             zero.push_back(v.splat(0.0, width));
         SmallVector<Value> sums = v.forRange(
-            v.index(0), unit.live, 1, zero,
+            unit.begin, unit.end, 1, zero,
             [&](Value position, ValueRange carried) {
               Value at = v.add(unit.values, v.mul(position, v.index(headDim)));
               // Meanwhile the next keys come, as many as values, in order.
@@ -367,7 +423,7 @@ private:
       storeScalar(v.f32(-INFINITY), slot.memref, inSlot(slot, h, kRunningMax));
       storeScalar(v.f32(0.0), slot.memref, inSlot(slot, h, kRunningSum));
     }
-    v.forRange(v.index(0), blocksOf(at), 1, [&](Value block) {
+    v.forRange(firstBlock(at), blocksOf(at), 1, [&](Value block) {
       Unit unit = unitOf(row, at, block, cacheHead);
       scores(unit, slot);
       weigh(unit, slot);
@@ -431,50 +487,50 @@ private:
   // Few rows
   //===--------------------------------------------------------------------===//
 
-  // The scratch of partial results: by head, then block of the window.
+  // The scratch of partial results: by head, then block of the span.
   Value maximumAt(Value head, Value block) {
-    return v.add(v.mul(head, v.index(kWindow)), block);
+    return v.add(v.mul(head, v.index(kSpan)), block);
   }
   Value changeAt(Value head, Value block) {
-    return v.add(maximumAt(head, block), v.index(heads * kWindow));
+    return v.add(maximumAt(head, block), v.index(heads * kSpan));
   }
   Value sumAt(Value head, Value block) {
-    return v.add(maximumAt(head, block), v.index(2 * heads * kWindow));
+    return v.add(maximumAt(head, block), v.index(2 * heads * kSpan));
   }
   Value outputAt(Value head, Value block) {
     return v.add(v.mul(maximumAt(head, block), v.index(headDim)),
-                 v.index(3 * heads * kWindow));
+                 v.index(3 * heads * kSpan));
   }
   Value slotAt(Value unit) {
     return v.add(v.mul(unit, v.index(group * kSlot)),
-                 v.index((3 + headDim) * heads * kWindow));
+                 v.index((3 + headDim) * heads * kSpan));
   }
 
   void lowerFewRows(Value rows) {
     v.forRange(v.index(0), rows, 1, [&](Value row) {
-      Value at = position(row), blocks = blocksOf(at);
-      v.forRange(v.index(0), blocks, kWindow, [&](Value first) {
-        Value count = smaller(minus(blocks, first), v.index(kWindow));
-        // What the last window wrote may still be read.
+      Value at = position(row), blocks = blocksOf(at), start = firstBlock(at);
+      v.forRange(start, blocks, kSpan, [&](Value first) {
+        Value count = smaller(minus(blocks, first), v.index(kSpan));
+        // What the last span wrote may still be read.
         Value isFirst = arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq,
-                                              v.add(row, first), v.index(0));
+                                              v.add(row, first), start);
         auto wait = scf::IfOp::create(v.b, isFirst, /*withElseRegion=*/true);
         {
           OpBuilder::InsertionGuard guard(v.b);
           v.b.setInsertionPointToStart(wait.elseBlock());
           v.barrier();
         }
-        reduceWindow(row, at, first, count);
+        reduceSpan(row, at, first, count);
         v.barrier();
         v.forThreadRows(v.index(heads), [&](Value head) {
-          mergeWindow(row, head, first, count, blocks);
+          mergeSpan(row, head, first, count, start, blocks);
         });
       });
     });
   }
 
   /// This thread's share of `count` blocks from `first` on.
-  void reduceWindow(Value row, Value at, Value first, Value count) {
+  void reduceSpan(Value row, Value at, Value first, Value count) {
     auto range = ThreadRangeOp::create(v.b, v.environment,
                                        v.mul(count, v.index(cacheHeads)), 1);
     // No other thread begins at the same unit.
@@ -513,13 +569,13 @@ private:
   }
 
   /// Merges `count` partial results of one head with what came before.
-  void mergeWindow(Value row, Value head, Value first, Value count,
-                   Value blocks) {
+  void mergeSpan(Value row, Value head, Value first, Value count, Value start,
+                 Value blocks) {
     Value slot = v.mul(head, v.index(kSlot));
     Value maxAt = v.add(slot, v.index(kRunningMax));
     Value sumPlace = v.add(slot, v.index(kRunningSum));
     Value isFirst =
-        arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, first, v.index(0));
+        arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, first, start);
     auto atFirst = [&](Value initial, Value value) -> Value {
       return arith::SelectOp::create(v.b, isFirst, initial, value);
     };
@@ -585,6 +641,7 @@ private:
   KVCacheType type;
   CachePlaces places;
   Value out, rowScratch, partials;
+  Value window; ///< positions that a row sees, or null: all
   int64_t lanes, chunks, headDim, heads, cacheHeads, group;
 };
 

@@ -21,7 +21,6 @@ namespace {
 /// and sums over one of them (int8 times trit) within the int32 accumulators.
 constexpr int64_t maxWidth = 1 << 20;
 constexpr int64_t maxVocab = 1 << 24;
-constexpr int64_t maxContext = 1 << 24;
 constexpr int64_t maxLayers = 4096;
 constexpr int64_t maxHeads = 65536;
 constexpr int64_t maxHeadDim = 4096;
@@ -43,23 +42,29 @@ static Defaults defaultsOf(Family family) {
 }
 
 static void readFamily(ObjectReader &reader, Config &config) {
-  config.facts.modelType = reader.oneOf("model_type", {"bitnet", "llama"});
+  config.facts.modelType =
+      reader.oneOf("model_type", {"bitnet", "llama", "mistral", "ministral"});
   std::vector<std::string> architectures = reader.strings("architectures");
   if (reader.failed())
     return;
-  bool llama = config.facts.modelType == "llama";
-  StringRef expected = llama ? "LlamaForCausalLM" : "BitNetForCausalLM";
+  StringRef type = config.facts.modelType;
+  StringRef expected = StringSwitch<StringRef>(type)
+                           .Case("bitnet", "BitNetForCausalLM")
+                           .Case("llama", "LlamaForCausalLM")
+                           .Case("mistral", "MistralForCausalLM")
+                           .Default("MinistralForCausalLM");
   StringRef name = architectures.empty() ? expected : architectures.front();
   // Only the letter case tells the two BitNets apart. 1bitLLM's configs call
   // themselves llama.
-  if (name == "BitnetForCausalLM")
+  bool mayBeOneBit = type == "bitnet" || type == "llama";
+  if (name == "BitnetForCausalLM" && mayBeOneBit)
     config.family = Family::OneBit;
   else if (name == expected)
-    config.family = llama ? Family::Llama : Family::BitNet;
+    config.family = type == "bitnet" ? Family::BitNet : Family::Llama;
   else
     reader.fail("'architectures' must begin with \"" + expected +
-                "\" or \"BitnetForCausalLM\" for the model_type \"" +
-                config.facts.modelType + "\", but begins with " +
+                (mayBeOneBit ? "\" or \"BitnetForCausalLM" : "") +
+                "\" for the model_type \"" + type + "\", but begins with " +
                 quoted(name, '"'));
   if (!architectures.empty())
     config.facts.architecture = architectures.front();
@@ -72,7 +77,7 @@ static void readSizes(ObjectReader &reader, Config &config) {
   facts.vocabSize = reader.integer("vocab_size", 1, maxVocab);
   config.layers = reader.integer("num_hidden_layers", 1, maxLayers);
   facts.heads = reader.integer("num_attention_heads", 1, maxHeads);
-  // The class of bitnet has its own default, 5, which fits only one model.
+  // The classes have defaults of their own, which fit only the first model.
   facts.kvHeads =
       reader.integer("num_key_value_heads", 1, maxHeads, facts.heads);
   facts.contextLength =
@@ -100,40 +105,6 @@ static void readSizes(ObjectReader &reader, Config &config) {
     reader.fail("'num_attention_heads' times the size of a head must be at "
                 "most " +
                 Twine(maxWidth) + ", but is " + Twine(attention));
-}
-
-/// The frequency base: a key of the config itself, or since version 5 of
-/// transformers of an object beside the kind of scaling.
-static void readRope(ObjectReader &reader, double defaultTheta,
-                     Checkpoint &facts) {
-  std::optional<double> theta;
-  if (reader.find("rope_theta"))
-    theta = reader.positive("rope_theta");
-  for (StringRef key : {"rope_parameters", "rope_scaling"}) {
-    const json::Value *value = reader.find(key);
-    if (!value)
-      continue;
-    const json::Object *object = value->getAsObject();
-    if (!object)
-      return reader.expected(key, "an object or null");
-    ObjectReader rope(*object, (reader.where() + ": " + key).str());
-    rope.oneOf("rope_type", {"default"}, "default");
-    rope.oneOf("type", {"default"}, "default");
-    const json::Value *factor = rope.find("partial_rotary_factor");
-    if (factor && *factor != json::Value(1))
-      rope.expected("partial_rotary_factor", "1 or absent");
-    if (rope.find("rope_theta")) {
-      double nested = rope.positive("rope_theta");
-      if (theta && *theta != nested)
-        rope.fail("'rope_theta' contradicts another rope_theta of the file");
-      theta = nested;
-    }
-    for (const std::string &unknown : rope.unknownKeys())
-      rope.fail("unknown key " + quoted(unknown) +
-                "; only rope_theta without scaling is supported");
-    reader.absorb(rope);
-  }
-  facts.ropeTheta = theta.value_or(defaultTheta);
 }
 
 /// One token number or, if `list`, several of them; nothing if `key` is absent.
@@ -186,8 +157,10 @@ static void readQuantization(ObjectReader &reader, Config &config) {
   if (!value) {
     if (config.family == Family::Llama)
       reader.fail("expected a 'quantization_config' with the quant_method "
-                  "\"bitnet\", but there is none; a llama without it is a "
-                  "dense model, and making one ternary is not supported");
+                  "\"bitnet\", but there is none; a " +
+                  config.facts.modelType +
+                  " without it is a dense model, and making one ternary is "
+                  "not supported");
     return;
   }
   const json::Object *object = value->getAsObject();
@@ -207,12 +180,28 @@ static void readContextLength(ObjectReader &reader,
                               Checkpoint &facts) {
   if (!requested)
     return;
-  if (*requested < 1 || *requested > facts.contextLength)
-    return reader.fail("the requested context length must be from 1 to the "
-                       "max_position_embeddings " +
-                       Twine(facts.contextLength) + ", but is " +
-                       Twine(*requested));
-  facts.contextLength = *requested;
+  // A scaled rope says how far it reaches, whatever the config's length is.
+  int64_t longest = facts.contextLength;
+  const packing::Rope &rope = facts.rope;
+  if (rope.scaling != packing::RopeScaling::None) {
+    int64_t original =
+        rope.originalLength ? rope.originalLength : facts.contextLength;
+    double scaled =
+        std::min(rope.factor * double(original), double(maxContext));
+    longest = std::max(longest, int64_t(scaled));
+  }
+  if (*requested >= 1 && *requested <= longest)
+    facts.contextLength = *requested;
+  else if (longest == facts.contextLength)
+    reader.fail("the requested context length must be from 1 to the "
+                "max_position_embeddings " +
+                Twine(longest) + ", but is " + Twine(*requested));
+  else
+    reader.fail("the requested context length must be from 1 to " +
+                Twine(longest) +
+                ", as far as the scaling of the rope goes, "
+                "but is " +
+                Twine(*requested));
 }
 
 /// generation_config.json speaks about much else that is none of a compiler's
@@ -260,7 +249,8 @@ Expected<Config> readConfig(const std::string &directory,
   readTokens(reader, facts);
   readQuantization(reader, config);
   readContextLength(reader, contextLength, facts);
-  checkRemainingKeys(reader, config.layers);
+  readWindows(reader, config.layers, facts);
+  checkRemainingKeys(reader);
   if (Error error = reader.takeError())
     return std::move(error);
   if (Error error = readGenerationConfig(directory, facts))

@@ -24,8 +24,13 @@ namespace ternac::import::hf {
 enum class Family {
   BitNet, ///< BitNet b1.58 2B4T and its like: BitNetForCausalLM
   OneBit, ///< 1bitLLM's reproduction: BitnetForCausalLM, with a small n
-  Llama,  ///< LlamaForCausalLM with linear modules replaced
+  /// LlamaForCausalLM with linear modules replaced, or MistralForCausalLM or
+  /// MinistralForCausalLM, which differ from it by their windows.
+  Llama,
 };
+
+/// A bound on lengths, far beyond any model.
+constexpr int64_t maxContext = 1 << 24;
 
 struct Config {
   Family family = Family::BitNet;
@@ -41,9 +46,15 @@ struct Config {
 llvm::Expected<Config> readConfig(const std::string &directory,
                                   std::optional<int64_t> contextLength);
 
+/// Reads how positions are encoded, where `facts` has the sizes of the config.
+void readRope(ObjectReader &reader, double defaultTheta, Checkpoint &facts);
+
+/// Reads which positions each layer sees, once `facts` has the context length.
+void readWindows(ObjectReader &reader, int64_t layers, Checkpoint &facts);
+
 /// Complains about keys whose value is not supported, and about unread keys
 /// that are not known to be harmless.
-void checkRemainingKeys(ObjectReader &reader, int64_t layers);
+void checkRemainingKeys(ObjectReader &reader);
 
 } // namespace ternac::import::hf
 

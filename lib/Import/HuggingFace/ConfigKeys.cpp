@@ -43,10 +43,8 @@ static constexpr NeutralKey neutralKeys[] = {
     {"query_pre_attn_scalar", "null"},
     {"rope_interleave", "false"},
     {"rope_interleaved", "false"},
-    {"sliding_window", "null"},
     {"use_bidirectional_attention", "false"},
     {"use_qk_norm", "false"},
-    {"use_sliding_window", "false"},
     // Elsewhere in the layer.
     {"activation",
      "\"swiglu\""}, // Falcon3: the gated silu that hidden_act says
@@ -96,7 +94,6 @@ static constexpr StringLiteral harmlessKeys[] = {
     "length_penalty",
     "mask_token_id",
     "max_length",
-    "max_window_layers",
     "min_length",
     "model_max_length",
     "name_or_path",
@@ -136,26 +133,7 @@ static constexpr StringLiteral harmlessKeys[] = {
     "use_cache",
 };
 
-/// Layers may only differ in ways that are none.
-static void checkLayerTypes(ObjectReader &reader, int64_t layers) {
-  if (!reader.find("layer_types"))
-    return;
-  std::vector<std::string> types = reader.strings("layer_types");
-  if (reader.failed())
-    return;
-  if (int64_t(types.size()) != layers)
-    return reader.fail("'layer_types' must have one entry for each of the " +
-                       Twine(layers) + " layers, but has " +
-                       Twine(types.size()));
-  for (const std::string &type : types)
-    if (type != "full_attention")
-      return reader.fail("'layer_types' must hold only \"full_attention\", but "
-                         "holds " +
-                         quoted(type, '"'));
-}
-
-void checkRemainingKeys(ObjectReader &reader, int64_t layers) {
-  checkLayerTypes(reader, layers);
+void checkRemainingKeys(ObjectReader &reader) {
   for (const NeutralKey &neutral : neutralKeys) {
     const json::Value *value = reader.find(neutral.key);
     if (value && *value != cantFail(json::parse(neutral.value)))

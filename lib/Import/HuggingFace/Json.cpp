@@ -15,6 +15,7 @@
 #include <array>
 #include <cassert>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -182,6 +183,18 @@ double ObjectReader::positive(StringRef key, std::optional<double> fallback) {
     return *number;
   expected(key, "a positive finite number");
   return 1.0;
+}
+
+double ObjectReader::atLeast(double min, StringRef key,
+                             std::optional<double> fallback) {
+  const json::Value *value = find(key);
+  if (!value && fallback)
+    return *fallback;
+  std::optional<double> number = value ? value->getAsNumber() : std::nullopt;
+  if (number && *number >= min && std::isfinite(*number))
+    return *number;
+  expected(key, "a finite number of at least " + shown(min));
+  return min;
 }
 
 bool ObjectReader::boolean(StringRef key, bool fallback) {

@@ -66,6 +66,8 @@ public:
                   std::optional<int64_t> fallback = std::nullopt);
   double positive(llvm::StringRef key,
                   std::optional<double> fallback = std::nullopt);
+  double atLeast(double min, llvm::StringRef key,
+                 std::optional<double> fallback = std::nullopt);
   bool boolean(llvm::StringRef key, bool fallback);
   std::string oneOf(llvm::StringRef key, llvm::ArrayRef<llvm::StringRef> valid,
                     std::optional<llvm::StringRef> fallback = std::nullopt);

@@ -168,6 +168,11 @@ private:
     text("kv_cache", cacheName);
     text("attention",
          options.attention == ModelOptions::Attention::Auto ? "auto" : "f32");
+    if (checkpoint.rope.scaling != packing::RopeScaling::None)
+      text("rope_scaling",
+           stringifyRopeScaling(RopeScaling(checkpoint.rope.scaling)));
+    if (DenseI64ArrayAttr sizes = windows())
+      facts.set("sliding_windows", sizes);
     module->setAttr(TernDialect::kModelAttr,
                     facts.getDictionary(b.getContext()));
 
@@ -217,10 +222,30 @@ private:
   }
 
   StoredAttr stored(StoredKind kind, ArrayRef<SourceAttr> sources,
-                    ScaleSense sense = ScaleSense::Direct,
-                    FloatAttr theta = FloatAttr()) {
-    return StoredAttr::get(b.getContext(), kind, PackingAttr(), sense, theta,
+                    ScaleSense sense = ScaleSense::Direct) {
+    return StoredAttr::get(b.getContext(), kind, PackingAttr(), sense,
+                           /*theta=*/FloatAttr(), /*scaling=*/RopeScalingAttr(),
                            sources);
+  }
+
+  StoredAttr ropeTable() {
+    const packing::Rope &rope = checkpoint.rope;
+    RopeScalingAttr scaling;
+    if (rope.scaling != packing::RopeScaling::None) {
+      bool isYarn = rope.scaling == packing::RopeScaling::Yarn;
+      bool hasTurns = isYarn || rope.scaling == packing::RopeScaling::Llama3;
+      auto number = [&](bool present, double value) {
+        return present ? b.getF64FloatAttr(value) : FloatAttr();
+      };
+      scaling = RopeScalingAttr::get(
+          b.getContext(), RopeScaling(rope.scaling),
+          b.getF64FloatAttr(rope.factor), rope.originalLength,
+          number(hasTurns, rope.low), number(hasTurns, rope.high),
+          number(isYarn, rope.attentionFactor), rope.truncate);
+    }
+    return StoredAttr::get(b.getContext(), StoredKind::Rope, PackingAttr(),
+                           ScaleSense::Direct, b.getF64FloatAttr(rope.theta),
+                           scaling, /*sources=*/{});
   }
 
   void addGlobal(StringRef name, RankedTensorType type, StoredAttr stored) {
@@ -236,8 +261,7 @@ private:
     addGlobal("rope",
               RankedTensorType::get(
                   {checkpoint.contextLength, checkpoint.headDim}, f32()),
-              stored(StoredKind::Rope, {}, ScaleSense::Direct,
-                     b.getF64FloatAttr(checkpoint.ropeTheta)));
+              ropeTable());
     addGlobal("final_norm",
               RankedTensorType::get({checkpoint.finalNorm.cols}, f32()),
               stored(StoredKind::Dense, source(&checkpoint.finalNorm, 0)));
@@ -362,7 +386,7 @@ private:
                               checkpoint.activation == import::Activation::Relu2
                                   ? tern::Activation::Relu2
                                   : tern::Activation::Silu),
-          b.getF32FloatAttr(checkpoint.normEps));
+          b.getF32FloatAttr(checkpoint.normEps), windows());
       scf::YieldOp::create(b, layer.getResults());
       x = loop.getResult(0);
       kv = loop.getResult(1);
@@ -380,6 +404,12 @@ private:
                                     /*step=*/Value(), rowScale, ValueRange())
                        .getResult(0);
     func::ReturnOp::create(b, ValueRange{result, kv});
+  }
+
+  DenseI64ArrayAttr windows() {
+    return checkpoint.windows.empty()
+               ? DenseI64ArrayAttr()
+               : b.getDenseI64ArrayAttr(checkpoint.windows);
   }
 
   /// The head's weight; sets `rowScale` when it is int8.

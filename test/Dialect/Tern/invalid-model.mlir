@@ -173,3 +173,29 @@ func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index, %p:
     : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   return
 }
+
+// -----
+
+#w = {input_norm = @w, post_attention_norm = @w, rope = @w, q_proj = @w, k_proj = @w, v_proj = @w,
+      o_proj = @w, gate_proj = @w, up_proj = @w, down_proj = @w}
+func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<3x2x8xf16>, %l: index, %p: tensor<?xi32>) {
+  // decoder_layer C6
+  // expected-error@+1 {{(C6) expected one window, or one for each of the 3 layers of the cache, but got 2}}
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
+    first_layer = 0 : i64, heads = 2 : i64, weights = #w, windows = array<i64: 8, 0>}
+    : tensor<?x16xf32>, <3x2x8xf16>, tensor<?xi32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+#w = {input_norm = @w, post_attention_norm = @w, rope = @w, q_proj = @w, k_proj = @w, v_proj = @w,
+      o_proj = @w, gate_proj = @w, up_proj = @w, down_proj = @w}
+func.func @f(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l: index, %p: tensor<?xi32>) {
+  // decoder_layer C6
+  // expected-error@+1 {{(C6) expected windows of at least 0, but got -8}}
+  %y, %d = tern.decoder_layer %x, %c[%l] at %p of %p {activation = #tern.activation<silu>, eps = 1.0 : f32,
+    first_layer = 0 : i64, heads = 2 : i64, weights = #w, windows = array<i64: -8>}
+    : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
+  return
+}

@@ -105,3 +105,22 @@ func.func private @f() attributes {a = #tern.source<"w", packed_rows, rows = 6, 
 // file C1
 // expected-error@+1 {{(C1) expected a fingerprint of 16 hexadecimal digits for 'a', but got '12'}}
 func.func private @f() attributes {a = #tern.file<path = "a", size = 1, fingerprint = "12">}
+/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory
+
+// -----
+
+// rope_scaling C1
+// expected-error@+1 {{(C1) expected the parameters of kind 'linear': factor}}
+func.func private @f() attributes {a = #tern.rope_scaling<linear, factor = 2.0, original_length = 16>}
+
+// -----
+
+// rope_scaling C1
+// expected-error@+1 {{(C1) expected the parameters of kind 'llama3': factor, original_length, low, high}}
+func.func private @f() attributes {a = #tern.rope_scaling<llama3, factor = 2.0, original_length = 16, low = 1.0>}
+
+// -----
+
+// rope_scaling C1
+// expected-error@+1 {{(C1) expected the parameters of kind 'yarn': factor, original_length, low, high, attention_factor and optionally truncate}}
+func.func private @f() attributes {a = #tern.rope_scaling<yarn, factor = 2.0, original_length = 16, low = 1.0, high = 32.0>}

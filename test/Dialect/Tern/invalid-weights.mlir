@@ -231,14 +231,33 @@ func.func @f(%p: tensor<64xi8>) {
 // -----
 
 // global C5
-// expected-error@+1 {{(C5) expected a positive finite 'theta' exactly with kind 'rope'}}
+// expected-error@+1 {{(C5) expected 'theta' exactly with kind 'rope'}}
 tern.global @w : tensor<64x8xf32> = #tern.stored<rope>
 
 // -----
 
 // global C5
-// expected-error@+1 {{(C5) expected a positive finite 'theta' exactly with kind 'rope'}}
+// expected-error@+1 {{(C5) expected 'scaling' only with kind 'rope'}}
+tern.global @w : tensor<8x16xf32> = #tern.stored<dense, scaling = <linear, factor = 2.0>, sources = [
+  #tern.source<"w", f32, rows = 8, cols = 16, first_layer = 0>]>
+
+// -----
+
+// global C6
+// expected-error@+1 {{(C6) expected a positive finite theta, but got -1}}
 tern.global @w : tensor<64x8xf32> = #tern.stored<rope, theta = -1.0 : f64>
+
+// -----
+
+// global C6
+// expected-error@+1 {{(C6) expected a finite factor of at least 1, but got 0.5}}
+tern.global @w : tensor<64x8xf32> = #tern.stored<rope, theta = 1.0e4 : f64, scaling = <linear, factor = 0.5>>
+
+// -----
+
+// global C6
+// expected-error@+1 {{(C6) expected heads of at least 4 elements for dynamic scaling, but got 2}}
+tern.global @w : tensor<64x2xf32> = #tern.stored<rope, theta = 1.0e4 : f64, scaling = <dynamic, factor = 2.0, original_length = 16>>
 
 // -----
 

@@ -78,12 +78,14 @@ func.func @decoder_layer(%x: tensor<?x16xf32>, %c: !tern.kv_cache<2x2x8xf16>, %l
                          %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x16xf32> {
   // CHECK: tern.decoder_layer %[[X]], %[[C]][%[[L]]] at %[[P]] of %[[S]] {activation = #tern.activation<silu>,
   // CHECK-SAME: eps = {{.*}} : f32, first_layer = 0 : i64, heads = 2 : i64, weights = {
+  // CHECK-SAME: windows = array<i64: 64>}
   // CHECK-SAME: : tensor<?x16xf32>, <2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   %y, %d = tern.decoder_layer %x, %c[%l] at %p of %s {
       activation = #tern.activation<silu>, eps = 1.0e-5 : f32, first_layer = 0 : i64, heads = 2 : i64,
       weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @dense,
                  k_proj = @dense, v_proj = @dense, o_proj = @dense, gate_proj = @dense,
-                 up_proj = @dense, down_proj = @square, down_proj_scale = @scales}}
+                 up_proj = @dense, down_proj = @square, down_proj_scale = @scales},
+      windows = array<i64: 64>}
     : tensor<?x16xf32>, !tern.kv_cache<2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   return %y : tensor<?x16xf32>
 }
@@ -134,8 +136,8 @@ func.func @attention(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %c: !tern.kv_cac
   // CHECK-SAME: : (tensor<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
   %y = tern.attention %q, %d[%l] at %p of %s
     : (tensor<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
-  // CHECK: tern.attention {{.*}} {windows = array<i64: 4, 0>}
-  %z = tern.attention %y, %d[%l] at %p of %s {windows = array<i64: 4, 0>}
+  // CHECK: tern.attention {{.*}} {narrow, windows = array<i64: 4, 0>}
+  %z = tern.attention %y, %d[%l] at %p of %s {narrow, windows = array<i64: 4, 0>}
     : (tensor<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>
   return
 }
@@ -203,17 +205,17 @@ func.func @row_buffers(%t: memref<?xi32>, %e: memref<32x16xbf16>, %g: memref<16x
 }
 
 // CHECK-LABEL: func.func @attention_buffers
-// CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[K:.*]]: memref<?x8xf32>, %[[C:.*]]: !tern.kv_cache<2x1x8xf16>, %[[L:.*]]: index, %[[P:.*]]: memref<?xi32>, %[[Y:.*]]: memref<?x16xf32>, %[[SCRATCH:.*]]: memref<?x160xf32>, %[[PARTIALS:.*]]: memref<11648xf32>
+// CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[K:.*]]: memref<?x8xf32>, %[[C:.*]]: !tern.kv_cache<2x1x8xf16>, %[[L:.*]]: index, %[[P:.*]]: memref<?xi32>, %[[Y:.*]]: memref<?x16xf32>, %[[SCRATCH:.*]]: memref<?x160xf32>, %[[PARTIALS:.*]]: memref<913408xf32>
 func.func @attention_buffers(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xf16>,
-                             %l: index, %p: memref<?xi32>, %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<11648xf32>) {
+                             %l: index, %p: memref<?xi32>, %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<913408xf32>) {
   // CHECK: tern.kv_append %[[K]], %[[K]], %[[C]][%[[L]]] at %[[P]] of %[[P]]
   // CHECK-SAME: : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
   tern.kv_append %k, %k, %c[%l] at %p of %p
     : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
   // CHECK: tern.attention %[[Q]], %[[C]][%[[L]]] at %[[P]] of %[[P]] into %[[Y]], %[[SCRATCH]], %[[PARTIALS]]
-  // CHECK-SAME: : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<11648xf32>) -> ()
+  // CHECK-SAME: : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<913408xf32>) -> ()
   tern.attention %q, %c[%l] at %p of %p into %y, %scratch, %partials
-    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<11648xf32>) -> ()
+    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<913408xf32>) -> ()
   return
 }
 

@@ -79,13 +79,23 @@ func.func private @source() attributes {
 // CHECK-SAME: d = #tern.stored<rope, theta = 5.000000e+05 : f64>
 // CHECK-SAME: e = #tern.stored<dense>
 // CHECK-SAME: f = #tern.stored<row_int8>
+// CHECK-SAME: g = #tern.stored<rope, theta = 1.000000e+04 : f64, scaling = <linear, factor = 4.000000e+00 : f64>>
+// CHECK-SAME: h = #tern.rope_scaling<dynamic, factor = 1.500000e+00 : f64, original_length = 2048>
+// CHECK-SAME: i = #tern.rope_scaling<llama3, factor = 8.000000e+00 : f64, original_length = 8192, low = 1.000000e+00 : f64, high = 4.000000e+00 : f64>
+// CHECK-SAME: j = #tern.rope_scaling<yarn, factor = 4.000000e+00 : f64, original_length = 32, low = 1.000000e+00 : f64, high = 3.200000e+01 : f64, attention_factor = 1.1386294361119891 : f64>
+// CHECK-SAME: k = #tern.rope_scaling<yarn, factor = 4.000000e+00 : f64, original_length = 32, low = 1.000000e+00 : f64, high = 3.200000e+01 : f64, attention_factor = 1.000000e+00 : f64, truncate = false>
 func.func private @stored() attributes {
   a = #tern.stored<trits, packing = <two_bit, rows = 1, group = 64, blocks = 1>, sources = [<"a", f32, rows = 1, cols = 1, first_layer = 0>]>,
   b = #tern.stored<scales, sense = reciprocal>,
   c = #tern.stored<scales, sense = absmean>,
   d = #tern.stored<rope, theta = 5.0e+05 : f64>,
   e = #tern.stored<dense, sense = direct>,
-  f = #tern.stored<row_int8>}
+  f = #tern.stored<row_int8>,
+  g = #tern.stored<rope, theta = 1.0e4 : f64, scaling = <linear, factor = 4.0>>,
+  h = #tern.rope_scaling<dynamic, factor = 1.5, original_length = 2048>,
+  i = #tern.rope_scaling<llama3, original_length = 8192, factor = 8.0 : f64, low = 1.0, high = 4.0>,
+  j = #tern.rope_scaling<yarn, factor = 4.0, original_length = 32, low = 1.0, high = 32.0, attention_factor = 1.1386294361119891, truncate = true>,
+  k = #tern.rope_scaling<yarn, factor = 4.0, original_length = 32, low = 1.0, high = 32.0, attention_factor = 1.0, truncate = false>}
 
 // CHECK-LABEL: func.func private @weights
 // CHECK-SAME: a = #tern.weights<>

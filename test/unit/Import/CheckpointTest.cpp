@@ -39,7 +39,7 @@ TEST(Checkpoint, BitNetOffline) {
   EXPECT_EQ(checkpoint.kvHeads, 1);
   EXPECT_EQ(checkpoint.headDim, 4);
   EXPECT_EQ(checkpoint.contextLength, 64);
-  EXPECT_EQ(checkpoint.ropeTheta, 500000.0);
+  EXPECT_EQ(checkpoint.rope.theta, 500000.0);
   EXPECT_EQ(checkpoint.normEps, 1e-5);
   EXPECT_EQ(checkpoint.activation, Activation::Relu2);
   EXPECT_EQ(checkpoint.beginToken, 1);
@@ -124,7 +124,7 @@ TEST(Checkpoint, OneBit) {
   Checkpoint checkpoint = readKind(Kind::OneBit);
   EXPECT_EQ(checkpoint.modelType, "llama");
   EXPECT_EQ(checkpoint.architecture, "BitnetForCausalLM");
-  EXPECT_EQ(checkpoint.ropeTheta, 10000.0);
+  EXPECT_EQ(checkpoint.rope.theta, 10000.0);
   EXPECT_EQ(checkpoint.normEps, 1e-6);
   EXPECT_EQ(checkpoint.activation, Activation::Silu);
   ASSERT_EQ(checkpoint.layers.size(), 2u);

@@ -22,8 +22,6 @@ TEST(ConfigKeys, UnsupportedValues) {
       {"input_bits", "4", "8", "4"},
       {"weight_bits", "2", "1", "2"},
       {"partial_rotary_factor", "0.5", "1", "0.5"},
-      {"sliding_window", "512", "null", "512"},
-      {"use_sliding_window", "true", "false", "true"},
       {"use_qk_norm", "true", "false", "true"},
       {"attention_multiplier", "1", "null", "1"},
       {"residual_multiplier", "0.5", "1", "0.5"},
@@ -51,25 +49,10 @@ TEST(ConfigKeys, NeutralValues) {
   config["mlp_bias"] = nullptr;
   config["activation"] = "swiglu";
   config["partial_rotary_factor"] = 1.0;
-  config["sliding_window"] = nullptr;
   config["logits_scaling"] = 1;
   config["pruned_heads"] = json::Object();
   config["pretraining_tp"] = 2;
-  config["layer_types"] = json::Array{"full_attention", "full_attention"};
   EXPECT_EQ(errorOfConfig(std::move(config)), "");
-}
-
-TEST(ConfigKeys, LayerTypes) {
-  expectErrors(
-      Kind::Llama,
-      {{"layer_types", R"(["full_attention", "sliding_attention"])",
-        "'layer_types' must hold only \"full_attention\", but holds "
-        "\"sliding_attention\""},
-       {"layer_types", R"(["full_attention"])",
-        "'layer_types' must have one entry for each of the 2 layers, but has "
-        "1"},
-       {"layer_types", "\"full_attention\"",
-        "'layer_types' must be a list of strings, but is \"full_attention\""}});
 }
 
 TEST(ConfigKeys, UnknownKeys) {

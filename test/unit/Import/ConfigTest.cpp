@@ -15,24 +15,6 @@ using namespace llvm;
 using namespace ternac::import;
 using namespace ternac::import::test;
 
-/// Reads a synthetic checkpoint of `config`.
-static Expected<Checkpoint>
-readConfigured(json::Object config,
-               std::optional<int64_t> contextLength = std::nullopt) {
-  Directory directory;
-  writeConfig(directory, std::move(config));
-  return readHuggingFace(directory.path(), 1, contextLength);
-}
-
-static Checkpoint mustRead(json::Object config) {
-  Expected<Checkpoint> checkpoint = readConfigured(std::move(config));
-  if (!checkpoint) {
-    ADD_FAILURE() << toString(checkpoint.takeError());
-    return {};
-  }
-  return *checkpoint;
-}
-
 static std::string errorWithout(Kind kind, StringRef key) {
   json::Object config = configOf(kind);
   config.erase(key);
@@ -77,9 +59,14 @@ TEST(Config, Family) {
   expectErrors(
       Kind::Llama,
       {{"model_type", "\"qwen3\"",
-        "'model_type' must be \"bitnet\" or \"llama\", but is \"qwen3\""},
+        "'model_type' must be \"bitnet\", \"llama\", \"mistral\" or "
+        "\"ministral\", but is \"qwen3\""},
        {"model_type", "null",
-        "'model_type' must be \"bitnet\" or \"llama\", but is missing"},
+        "'model_type' must be \"bitnet\", \"llama\", \"mistral\" or "
+        "\"ministral\", but is missing"},
+       {"model_type", "\"mistral\"",
+        "'architectures' must begin with \"MistralForCausalLM\" for the "
+        "model_type \"mistral\", but begins with \"LlamaForCausalLM\""},
        {"architectures", "[\"LlamaModel\"]",
         "'architectures' must begin with \"LlamaForCausalLM\" or "
         "\"BitnetForCausalLM\" for the model_type \"llama\", but begins with "
@@ -211,13 +198,13 @@ TEST(Config, Defaults) {
   EXPECT_EQ(checkpoint.kvHeads, 2);
   EXPECT_EQ(checkpoint.activation, Activation::Silu);
   EXPECT_EQ(checkpoint.normEps, 1e-6);
-  EXPECT_EQ(checkpoint.ropeTheta, 10000.0);
+  EXPECT_EQ(checkpoint.rope.theta, 10000.0);
   EXPECT_EQ(checkpoint.beginToken, 1);
   EXPECT_EQ(checkpoint.endTokens, std::vector<int64_t>{2});
 }
 
 TEST(Config, ContextLength) {
-  Checkpoint checkpoint = cantFail(readConfigured(configOf(Kind::Llama), 32));
+  Checkpoint checkpoint = mustRead(configOf(Kind::Llama), 32);
   EXPECT_EQ(checkpoint.contextLength, 32);
   Directory directory;
   writeConfig(directory, configOf(Kind::Llama));
@@ -226,53 +213,6 @@ TEST(Config, ContextLength) {
               "DIR/config.json: the requested context length must be from 1 "
               "to the max_position_embeddings 64, but is " +
                   std::to_string(length));
-}
-
-//===----------------------------------------------------------------------===//
-// Rotary embeddings
-//===----------------------------------------------------------------------===//
-
-TEST(Config, RopeTheta) {
-  json::Object config = configOf(Kind::Llama);
-  config["rope_theta"] = 1000042;
-  config["rope_scaling"] = nullptr;
-  EXPECT_EQ(mustRead(config).ropeTheta, 1000042.0);
-  config["rope_scaling"] = json::Object{{"rope_type", "default"}};
-  EXPECT_EQ(mustRead(config).ropeTheta, 1000042.0);
-  config.erase("rope_theta");
-  config.erase("rope_scaling");
-  config["rope_parameters"] =
-      json::Object{{"rope_type", "default"}, {"rope_theta", 5e5}};
-  EXPECT_EQ(mustRead(config).ropeTheta, 5e5);
-  config["rope_theta"] = 5e5;
-  EXPECT_EQ(mustRead(config).ropeTheta, 5e5);
-  config["rope_theta"] = 1e4;
-  EXPECT_EQ(errorOfConfig(std::move(config)),
-            "DIR/config.json: rope_parameters: 'rope_theta' contradicts "
-            "another rope_theta of the file");
-}
-
-TEST(Config, RopeScaling) {
-  expectErrors(
-      Kind::Llama,
-      {{"rope_scaling", R"({"type": "linear", "factor": 2.0})",
-        "rope_scaling: 'type' must be \"default\", but is \"linear\""},
-       {"rope_scaling", R"({"rope_type": "llama3", "factor": 8.0})",
-        "rope_scaling: 'rope_type' must be \"default\", but is \"llama3\""},
-       {"rope_scaling", "2",
-        "'rope_scaling' must be an object or null, but is "
-        "2"},
-       {"rope_parameters", R"({"rope_type": "yarn"})",
-        "rope_parameters: 'rope_type' must be \"default\", but is \"yarn\""},
-       {"rope_parameters", R"({"partial_rotary_factor": 0.5})",
-        "rope_parameters: 'partial_rotary_factor' must be 1 or absent, but is "
-        "0.5"},
-       {"rope_parameters", R"({"rope_theta": -1})",
-        "rope_parameters: 'rope_theta' must be a positive finite number, but "
-        "is -1"},
-       {"rope_parameters", R"({"full_attention": {}})",
-        "rope_parameters: unknown key 'full_attention'; only rope_theta "
-        "without scaling is supported"}});
 }
 
 //===----------------------------------------------------------------------===//

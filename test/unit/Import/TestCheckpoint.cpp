@@ -185,10 +185,22 @@ std::string errorAfter(
   return errorOf(directory);
 }
 
-std::string errorOfConfig(json::Object config) {
+Checkpoint mustRead(json::Object config, std::optional<int64_t> contextLength) {
   Directory directory;
   writeConfig(directory, std::move(config));
-  return errorOf(directory, 1);
+  Expected<Checkpoint> checkpoint =
+      readHuggingFace(directory.path(), 1, contextLength);
+  if (checkpoint)
+    return *checkpoint;
+  ADD_FAILURE() << toString(checkpoint.takeError());
+  return {};
+}
+
+std::string errorOfConfig(json::Object config,
+                          std::optional<int64_t> contextLength) {
+  Directory directory;
+  writeConfig(directory, std::move(config));
+  return errorOf(directory, 1, contextLength);
 }
 
 std::string errorWith(Kind kind, StringRef key, StringRef value) {

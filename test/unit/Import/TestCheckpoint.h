@@ -82,8 +82,12 @@ std::string errorAfter(
     llvm::function_ref<void(llvm::json::Object &, std::vector<RawTensor> &)>
         change);
 
+/// A synthetic checkpoint of `config`; it is a failure if there is none.
+Checkpoint mustRead(llvm::json::Object config,
+                    std::optional<int64_t> contextLength = std::nullopt);
 /// What is said about a synthetic checkpoint of `config`.
-std::string errorOfConfig(llvm::json::Object config);
+std::string errorOfConfig(llvm::json::Object config,
+                          std::optional<int64_t> contextLength = std::nullopt);
 /// What is said when `key` of the config of `kind` is the JSON `value`.
 std::string errorWith(Kind kind, llvm::StringRef key, llvm::StringRef value);
 

@@ -205,6 +205,10 @@ TEST_F(CheckPlanTest, Kinds) {
       "weight entry 'scales': expected floating-point values in 'p', but got "
       "packed ternary ones",
       [](Plan &p) { p.entries[1].sources = p.entries[0].sources; });
+  expectMessage(
+      "weight entry 'rope': expected a positive finite theta, but got "
+      "-1",
+      [](Plan &p) { p.entries[2].rope.theta = -1; });
   expectMessage("weight entry 'rope': expected sources to be 0, but got 2",
                 [](Plan &p) { p.entries[2].sources = p.entries[1].sources; });
 }

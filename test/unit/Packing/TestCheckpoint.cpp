@@ -248,7 +248,7 @@ void TestCheckpoint::packEntry(const Entry &entry, int64_t layer,
   case EntryKind::Rope:
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t i = 0; i < cols / 2; ++i) {
-        double angle = row * std::pow(entry.theta, -2.0 * i / cols);
+        double angle = row * std::pow(entry.rope.theta, -2.0 * i / cols);
         putFloat(4 * (row * cols + i), float(std::cos(angle)));
         putFloat(4 * (row * cols + cols / 2 + i), float(std::sin(angle)));
       }

@@ -254,7 +254,7 @@ TEST_F(WriterTest, Rope) {
     Entry entry = makeEntry("rope", EntryKind::Rope, {});
     entry.rows = 100;
     entry.cols = 64;
-    entry.theta = theta;
+    entry.rope.theta = theta;
     append(plan, entry);
   }
   check();

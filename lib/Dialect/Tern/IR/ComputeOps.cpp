@@ -266,12 +266,59 @@ int64_t AttentionOp::getHeads() {
   return dim(getQ(), 1) / cast<KVCacheType>(getCache().getType()).getHeadDim();
 }
 
+int64_t AttentionOp::getGroup() {
+  return getHeads() / cast<KVCacheType>(getCache().getType()).getHeads();
+}
+
+int64_t AttentionOp::getTileRows() {
+  return std::max<int64_t>(
+      1, llvm::bit_floor(uint64_t(kTilePairs) / uint64_t(getGroup())));
+}
+
+/// Pairs of a tile, and some more, so that they can be taken several at a time.
+static int64_t pairsOfTile(AttentionOp op) {
+  return op.getTileRows() * op.getGroup() + 8;
+}
+
+int64_t AttentionOp::getTileQueries() {
+  int64_t headDim = cast<KVCacheType>(getCache().getType()).getHeadDim();
+  return llvm::alignTo(pairsOfTile(*this) * headDim, 16);
+}
+
+int64_t AttentionOp::getTileWeights() {
+  return llvm::alignTo(pairsOfTile(*this) * 64, 16);
+}
+
+// Columns of values are padded to whole vectors, of 64 lanes at most.
+int64_t AttentionOp::getTileSums() {
+  int64_t headDim = cast<KVCacheType>(getCache().getType()).getHeadDim();
+  return pairsOfTile(*this) * llvm::alignTo(headDim, 64);
+}
+
+int64_t AttentionOp::getTileBlock() {
+  int64_t headDim = cast<KVCacheType>(getCache().getType()).getHeadDim();
+  return 64 * llvm::alignTo(headDim, 64);
+}
+
+int64_t AttentionOp::getTileNumbers() {
+  return llvm::alignTo(getTileRows() * getGroup(), 64);
+}
+
+int64_t AttentionOp::getTileSize() {
+  return getTileQueries() + getTileWeights() + getTileSums() + getTileBlock() +
+         kTileStatistics * getTileNumbers();
+}
+
 int64_t AttentionOp::getRowScratch() { return getHeads() * kSlot; }
 
 int64_t AttentionOp::getPartials() {
   // A maximum, the change of the maximum, a sum, the output and a slot.
   int64_t headDim = cast<KVCacheType>(getCache().getType()).getHeadDim();
-  return getHeads() * kWindow * (3 + headDim + kSlot);
+  return getHeads() * kSpan * (3 + headDim + kSlot);
+}
+
+int64_t AttentionOp::getSharedScratch() {
+  return std::max(getPartials(), kTiles * getTileSize());
 }
 
 LogicalResult AttentionOp::verify() {
@@ -284,21 +331,13 @@ LogicalResult AttentionOp::verify() {
   if (ShapedType::isDynamic(cols) || cols == 0 || cols % unit != 0)
     return emitOpError("(C1) expected columns of q to be a multiple of ")
            << unit << ", but got " << cols;
-  if (auto windows = getWindows()) {
-    int64_t count = windows->size();
-    if (count != 1 && count != cache.getLayers())
-      return emitOpError("(C2) expected one window, or one for each of the ")
-             << cache.getLayers() << " layers of the cache, but got " << count;
-    for (int64_t window : *windows)
-      if (window < 0)
-        return emitOpError("(C2) expected windows of at least 0, but got ")
-               << window;
-  }
+  if (failed(verifyWindows(*this, "C2", getWindows(), cache.getLayers())))
+    return failure();
   if (getOuts().empty())
     return success();
   if (failed(verifyResult(*this, "C1", 1, {n, getRowScratch()}, f32(*this))))
     return failure();
-  return verifyResult(*this, "C1", 2, {getPartials()}, f32(*this));
+  return verifyResult(*this, "C1", 2, {getSharedScratch()}, f32(*this));
 }
 
 LogicalResult GateOp::verify() {

@@ -33,6 +33,7 @@ static_assert(int(tern::Encoding::PackedRows) ==
 static_assert(int(tern::StoredKind::Rope) == int(packing::EntryKind::Rope));
 static_assert(int(tern::ScaleSense::Absmean) ==
               int(packing::ScaleSense::Absmean));
+static_assert(int(tern::RopeScaling::Yarn) == int(packing::RopeScaling::Yarn));
 
 void TernDialect::initialize() {
   addTypes<
@@ -263,6 +264,46 @@ LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+LogicalResult
+RopeScalingAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                        RopeScaling kind, FloatAttr, int64_t originalLength,
+                        FloatAttr low, FloatAttr high,
+                        FloatAttr attentionFactor, bool truncate) {
+  bool isYarn = kind == RopeScaling::Yarn;
+  bool hasTurns = isYarn || kind == RopeScaling::Llama3;
+  bool hasLength = hasTurns || kind == RopeScaling::Dynamic;
+  if ((originalLength != 0) != hasLength || bool(low) != hasTurns ||
+      bool(high) != hasTurns || bool(attentionFactor) != isYarn ||
+      (!truncate && !isYarn))
+    return emitError() << "(C1) expected the parameters of kind '"
+                       << stringifyRopeScaling(kind) << "': factor"
+                       << (hasLength ? ", original_length" : "")
+                       << (hasTurns ? ", low, high" : "")
+                       << (isYarn ? ", attention_factor and optionally truncate"
+                                  : "");
+  return success();
+}
+
+packing::Rope StoredAttr::getRope() const {
+  packing::Rope rope;
+  rope.theta = getTheta().getValueAsDouble();
+  RopeScalingAttr scaling = getScaling();
+  if (!scaling)
+    return rope;
+  auto take = [](double &value, FloatAttr attribute) {
+    if (attribute)
+      value = attribute.getValueAsDouble();
+  };
+  rope.scaling = packing::RopeScaling(scaling.getKind());
+  rope.originalLength = scaling.getOriginalLength();
+  rope.truncate = scaling.getTruncate();
+  take(rope.factor, scaling.getFactor());
+  take(rope.low, scaling.getLow());
+  take(rope.high, scaling.getHigh());
+  take(rope.attentionFactor, scaling.getAttentionFactor());
+  return rope;
+}
+
 /// Parses `key = value` pairs, separated by commas, up to '>'. `parseValue`
 /// parses the value of a key and reports keys that it does not know.
 static ParseResult
@@ -317,6 +358,7 @@ Attribute StoredAttr::parse(AsmParser &parser, Type) {
   PackingAttr packing;
   ScaleSense sense = ScaleSense::Direct;
   FloatAttr theta;
+  RopeScalingAttr scaling;
   SmallVector<SourceAttr> sources;
   if (parser.parseLess())
     return {};
@@ -328,10 +370,12 @@ Attribute StoredAttr::parse(AsmParser &parser, Type) {
       return parser.parseCustomAttributeWithFallback(packing);
     if (key == "theta")
       return parser.parseAttribute(theta);
+    if (key == "scaling")
+      return parser.parseCustomAttributeWithFallback(scaling);
     if (key == "sources")
       return parseList(parser, sources);
     if (key != "sense")
-      return unknownKey(parser, key, "packing, sense, theta, sources");
+      return unknownKey(parser, key, "packing, sense, theta, scaling, sources");
     FailureOr<ScaleSense> parsed = FieldParser<ScaleSense>::parse(parser);
     if (failed(parsed))
       return failure();
@@ -340,7 +384,8 @@ Attribute StoredAttr::parse(AsmParser &parser, Type) {
   };
   if (parseKeyValues(parser, /*commaFirst=*/true, parseValue))
     return {};
-  return get(parser.getContext(), *kind, packing, sense, theta, sources);
+  return get(parser.getContext(), *kind, packing, sense, theta, scaling,
+             sources);
 }
 
 void StoredAttr::print(AsmPrinter &printer) const {
@@ -353,6 +398,10 @@ void StoredAttr::print(AsmPrinter &printer) const {
     printer << ", sense = " << stringifyScaleSense(getSense());
   if (getTheta())
     printer << ", theta = " << getTheta();
+  if (getScaling()) {
+    printer << ", scaling = ";
+    printer.printStrippedAttrOrType(getScaling());
+  }
   printList(printer, ", ", "sources", getSources());
   printer << '>';
 }
@@ -423,8 +472,8 @@ packing::Plan tern::toPackingPlan(WeightsAttr weights) {
       entry.layout = packing.getLayout();
     entry.element = packing::Encoding(attr.getElement());
     entry.scaleSense = packing::ScaleSense(stored.getSense());
-    if (FloatAttr theta = stored.getTheta())
-      entry.theta = theta.getValueAsDouble();
+    if (stored.getTheta())
+      entry.rope = stored.getRope();
     entry.rows = attr.getRows();
     entry.cols = attr.getCols();
     for (SourceAttr source : stored.getSources()) {

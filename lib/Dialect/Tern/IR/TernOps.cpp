@@ -15,8 +15,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OpImplementation.h"
 
-#include <cmath>
-
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
@@ -48,13 +46,14 @@ LogicalResult GlobalOp::verify() {
     return emitOpError("(C1) expected a static shape with elements, but got ")
            << type;
 
-  FloatAttr theta = stored.getTheta();
   bool isRope = stored.getKind() == StoredKind::Rope;
-  if (isRope != bool(theta) ||
-      (theta && !(theta.getValueAsDouble() > 0 &&
-                  std::isfinite(theta.getValueAsDouble()))))
-    return emitOpError("(C5) expected a positive finite 'theta' exactly with "
-                       "kind 'rope'");
+  if (isRope != bool(stored.getTheta()))
+    return emitOpError("(C5) expected 'theta' exactly with kind 'rope'");
+  if (stored.getScaling() && !isRope)
+    return emitOpError("(C5) expected 'scaling' only with kind 'rope'");
+  if (isRope)
+    if (auto reason = stored.getRope().invalid(type.getShape().back()))
+      return emitOpError("(C6) ") << *reason;
   if (stored.getSense() != ScaleSense::Direct &&
       stored.getKind() != StoredKind::Scales)
     return emitOpError("(C5) expected 'sense' only with kind 'scales'");
@@ -260,11 +259,12 @@ LogicalResult DecoderLayerOp::verify() {
              << weight.getName().getValue() << "', but got "
              << weight.getValue();
   }
-  int64_t kvHeads = cast<KVCacheType>(getCache().getType()).getHeads();
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t kvHeads = cache.getHeads();
   if (int64_t(getHeads()) <= 0 || int64_t(getHeads()) % kvHeads != 0)
     return emitOpError("(C3) expected heads to be a multiple of ")
            << kvHeads << ", but got " << getHeads();
-  return success();
+  return verifyWindows(*this, "C6", getWindows(), cache.getLayers());
 }
 
 LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {

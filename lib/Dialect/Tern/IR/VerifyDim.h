@@ -29,6 +29,27 @@ inline llvm::LogicalResult verifyDim(mlir::Operation *op,
                               << " to be " << expected << ", but got " << got;
 }
 
+/// Checks sliding windows: one of all layers, or one for each; 0 is none.
+inline llvm::LogicalResult
+verifyWindows(mlir::Operation *op, llvm::StringRef constraint,
+              std::optional<llvm::ArrayRef<int64_t>> windows, int64_t layers) {
+  if (!windows)
+    return llvm::success();
+  int64_t count = windows->size();
+  if (count != 1 && count != layers)
+    return op->emitOpError("(")
+           << constraint
+           << ") expected one window, or one for each of "
+              "the "
+           << layers << " layers of the cache, but got " << count;
+  for (int64_t window : *windows)
+    if (window < 0)
+      return op->emitOpError("(")
+             << constraint << ") expected windows of at least 0, but got "
+             << window;
+  return llvm::success();
+}
+
 } // namespace ternac::tern
 
 #endif // TERNAC_LIB_DIALECT_TERN_IR_VERIFYDIM_H

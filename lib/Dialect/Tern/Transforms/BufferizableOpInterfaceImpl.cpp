@@ -108,7 +108,8 @@ struct ComputeModel
       for (MemRefType scratch :
            {MemRefType::get({out.getDimSize(0), attention.getRowScratch()},
                             out.getElementType()),
-            MemRefType::get({attention.getPartials()}, out.getElementType())}) {
+            MemRefType::get({attention.getSharedScratch()},
+                            out.getElementType())}) {
         FailureOr<Value> buffer =
             allocate(rewriter, op->getLoc(), scratch, rows, options);
         if (failed(buffer))

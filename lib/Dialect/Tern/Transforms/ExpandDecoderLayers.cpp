@@ -45,8 +45,8 @@ public:
     Value attention =
         AttentionOp::create(builder, loc, q.getType(), q, cache, cacheLayer,
                             layer.getPositions(), layer.getSequences(),
-                            /*outs=*/ValueRange(),
-                            /*windows=*/DenseI64ArrayAttr())
+                            /*outs=*/ValueRange(), layer.getWindowsAttr(),
+                            mayBeNarrow())
             .getResult(0);
     attention = norm("attention_sub_norm", attention);
     Value h = add(x, project("o_proj", attention));
@@ -66,6 +66,16 @@ public:
   }
 
 private:
+  /// Whether the model's options let attention use narrow factors.
+  bool mayBeNarrow() {
+    auto model =
+        layer->getParentOfType<ModuleOp>()->getAttrOfType<DictionaryAttr>(
+            TernDialect::kModelAttr);
+    auto attention =
+        model ? model.getAs<StringAttr>("attention") : StringAttr();
+    return attention && attention == "auto";
+  }
+
   FlatSymbolRefAttr symbol(StringRef name) {
     return layer.getWeights().getAs<FlatSymbolRefAttr>(name);
   }

@@ -83,7 +83,8 @@ private:
         moduleBuilder, loc, joinNames(globals),
         RankedTensorType::get(shape, type.getElementType()),
         StoredAttr::get(&getContext(), stored.getKind(), stored.getPacking(),
-                        stored.getSense(), stored.getTheta(), sources));
+                        stored.getSense(), stored.getTheta(),
+                        stored.getScaling(), sources));
     symbols.insert(global);
     ArrayRef<int64_t> loadShape = ArrayRef(shape).drop_front(perLayer ? 1 : 0);
     return LoadGlobalOp::create(builder, loc,

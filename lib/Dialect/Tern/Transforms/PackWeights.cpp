@@ -95,7 +95,7 @@ private:
         RankedTensorType::get(shape, packedType.getElementType())));
     global.setStoredAttr(StoredAttr::get(
         &getContext(), stored.getKind(), *op.getPacking(), stored.getSense(),
-        stored.getTheta(), stored.getSources()));
+        stored.getTheta(), stored.getScaling(), stored.getSources()));
     return success();
   }
 

@@ -19,8 +19,8 @@ class Tern_Attr<string name, string attrMnemonic, list<Trait> traits = []>
 }
 
 //===----------------------------------------------------------------------===//
-// Enumerations. The first four have the values of those in
-// ternac/Packing/{Layout,Plan}.h, which know nothing of MLIR.
+// Enumerations. The first five have the values of those in
+// ternac/Packing/{Layout,Plan,Rope}.h, which know nothing of MLIR.
 //===----------------------------------------------------------------------===//
 
 class Tern_Enum<string name, string summary, list<I32EnumAttrCase> cases>
@@ -53,6 +53,13 @@ def Tern_ScaleSense : Tern_Enum<"ScaleSense", "what a stored scale means", [
   I32EnumAttrCase<"Direct", 0, "direct">,
   I32EnumAttrCase<"Reciprocal", 1, "reciprocal">,
   I32EnumAttrCase<"Absmean", 2, "absmean">]>;
+
+def Tern_RopeScaling
+    : Tern_Enum<"RopeScaling", "how the frequencies of a rope are scaled", [
+  I32EnumAttrCase<"Linear", 1, "linear">,
+  I32EnumAttrCase<"Dynamic", 2, "dynamic">,
+  I32EnumAttrCase<"Llama3", 3, "llama3">,
+  I32EnumAttrCase<"Yarn", 4, "yarn">]>;
 
 def Tern_Strategy : Tern_Enum<"Strategy", "how a ternary matmul is computed", [
   I32EnumAttrCase<"Reference", 0, "reference">,
@@ -312,12 +319,48 @@ def Tern_SourceAttr : Tern_Attr<"Source", "source"> {
   let genVerifyDecl = 1;
 }
 
+def Tern_RopeScalingAttr : Tern_Attr<"RopeScaling", "rope_scaling"> {
+  let summary = "how a rope reaches beyond the positions of the training";
+  let description = [{
+    `ternac/Packing/Rope.h` has the formula of each kind. `original_length` is
+    the positions that the model was trained on. A pair of elements that makes
+    fewer than `low` turns within them gets the whole `factor`, one that makes
+    more than `high` none. `attention_factor` multiplies cosines and sines;
+    `truncate` says that the pairs of `low` and `high` are rounded.
+
+    Constraints:
+    * (C1) beside `factor`, `dynamic` has `original_length`, `llama3` also `low`
+      and `high`, `yarn` also `attention_factor`; there is no parameter of
+      another kind.
+
+    Example:
+
+    ```mlir
+    module attributes {tern.example = #tern.rope_scaling<yarn, factor = 4.0,
+      original_length = 4096, low = 1.0, high = 32.0, attention_factor = 1.125>} {}
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<Tern_RopeScaling>:$kind, "::mlir::FloatAttr":$factor,
+    DefaultValuedParameter<"int64_t", "0">:$original_length,
+    OptionalParameter<"::mlir::FloatAttr">:$low,
+    OptionalParameter<"::mlir::FloatAttr">:$high,
+    OptionalParameter<"::mlir::FloatAttr">:$attention_factor,
+    DefaultValuedParameter<"bool", "true">:$truncate);
+  let assemblyFormat = [{
+    `<` $kind `,` struct($factor, $original_length, $low, $high,
+                         $attention_factor, $truncate) `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
 def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
   let summary = "what the bytes of a global are made of";
   let description = [{
     `kind` says what is stored; `ternac/Packing/Plan.h` describes each kind.
     Several sources are stacked along the rows. `packing` is present on trits
-    once they are packed, `sense` belongs to scales, `theta` to rope tables.
+    once they are packed, `sense` belongs to scales, `theta` and `scaling` to
+    rope tables.
 
     Example:
 
@@ -332,8 +375,13 @@ def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
     DefaultValuedParameter<"::ternac::tern::ScaleSense",
                            "::ternac::tern::ScaleSense::Direct">:$sense,
     OptionalParameter<"::mlir::FloatAttr">:$theta,
+    OptionalParameter<"::ternac::tern::RopeScalingAttr">:$scaling,
     OptionalArrayRefParameter<"::ternac::tern::SourceAttr">:$sources);
   let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    /// `theta` and `scaling` in the terms of the packer; of rope tables only.
+    ::ternac::packing::Rope getRope() const;
+  }];
 }
 
 def Tern_EntryAttr : Tern_Attr<"Entry", "entry"> {

@@ -59,8 +59,10 @@ def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
       columns (for scales: one value per source; for group_int4: the type has
       the bytes of `ternac/Packing/Int4.h`).
     * (C4) each source has an offset for each layer, or none has any.
-    * (C5) `theta` is there, positive and finite, exactly for rope tables;
-      `sense` is for scales only, `packing` for trits only.
+    * (C5) `theta` is there exactly for rope tables, and `scaling` for them
+      only; `sense` is for scales only, `packing` for trits only.
+    * (C6) `theta` and `scaling` are those of a table: what they say is finite
+      and positive, and fits together and with the head size.
 
     Example:
 
@@ -216,7 +218,8 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     the tables `rope`; and the linear layers `q_proj`, `k_proj`, `v_proj`,
     `o_proj`, `gate_proj`, `up_proj`, `down_proj`. A linear layer `p` is ternary
     when `p_scale` is there too, dense otherwise. `layer` counts within the
-    run; the cache's layer is `first_layer + layer`.
+    run; the cache's layer is `first_layer + layer`. `windows` is that of
+    `tern.attention`.
 
     Constraints:
     * (C1) every part above is there, and nothing else.
@@ -225,6 +228,8 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     * (C4) the globals have the shapes that the formula asks for, with a leading
       dimension of layers; norms, scales and tables are f32.
     * (C5) `first_layer` plus the layers of the globals are in the cache.
+    * (C6) windows has one entry, or one for each layer of the cache, none of
+      them negative.
 
     Example:
 
@@ -256,7 +261,8 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     TensorRankOf<[F32], [2]>:$x, Tern_KVCacheType:$cache, Index:$layer,
     TensorRankOf<[I32], [1]>:$positions, TensorRankOf<[I32], [1]>:$sequences,
     DictionaryAttr:$weights, I64Attr:$heads, I64Attr:$first_layer,
-    Tern_ActivationAttr:$activation, F32Attr:$eps);
+    Tern_ActivationAttr:$activation, F32Attr:$eps,
+    OptionalAttr<DenseI64ArrayAttr>:$windows);
   let results = (outs TensorRankOf<[F32], [2]>:$result,
                       Tern_KVCacheType:$new_cache);
   let assemblyFormat = [{
@@ -496,15 +502,19 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
     All in f32. Positions are reduced in blocks of 64 whose partial results are
     merged in ascending order, so that a row's bits depend on nothing else. An
     i8 cache's scale multiplies the score of a key and the weight of a value.
+    With `narrow`, the factors of both products may be rounded to bf16, their
+    sums still f32, in runs of 16 or more rows of successive positions of one
+    sequence.
 
-    In the buffer form two memrefs after `into` are scratch: 80 f32 for each row
-    and head, and, for each head and 64 blocks, head_dim + 83 f32: the partial
-    results of one row, which the threads compute together if rows are few.
+    In the buffer form two memrefs after `into` are scratch. The first has 80
+    f32 for each row and head. The second has room for either of two things: the
+    partial results of one row, which the threads compute together if rows are
+    few (head_dim + 83 f32 for each head and 64 blocks), or a tile of rows of
+    each of 64 threads (`getTileSize`).
 
     Constraints:
     * (C1) q and the result are [n, heads * head_dim], heads a multiple of the
-      cache's; the scratch is [n, heads * 80] f32 and [heads * 64 * (head_dim +
-      83)] f32.
+      cache's; the scratch is [n, heads * 80] f32 and [`getSharedScratch`] f32.
     * (C2) windows has one entry, or one for each layer of the cache, none of
       them negative.
 
@@ -521,21 +531,41 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
   }];
   let arguments = (ins Tern_F32Rows:$q, Tern_KVCacheType:$cache, Index:$layer,
     Tern_I32Vector:$positions, Tern_I32Vector:$sequences,
-    Variadic<AnyMemRef>:$outs, OptionalAttr<DenseI64ArrayAttr>:$windows);
+    Variadic<AnyMemRef>:$outs, OptionalAttr<DenseI64ArrayAttr>:$windows,
+    UnitAttr:$narrow);
   let assemblyFormat = [{
     $q `,` $cache `[` $layer `]` `at` $positions `of` $sequences
     (`into` $outs^)? attr-dict `:` functional-type(operands, results)
   }];
   let extraClassDeclaration = [{
     /// Blocks whose partial results the scratch has room for.
-    static constexpr int64_t kWindow = 64;
+    static constexpr int64_t kSpan = 64;
     /// f32 of a slot of the scratch: what a block is reduced with, by head.
     static constexpr int64_t kSlot = 80;
-    /// Query heads.
+    /// Threads that have a tile in the scratch.
+    static constexpr int64_t kTiles = 64;
+    /// Pairs of a row and a query head of a tile, if a row has no more.
+    static constexpr int64_t kTilePairs = 64;
+    /// Query heads, and those that share a head of the cache.
     int64_t getHeads();
+    int64_t getGroup();
+    /// Rows of a tile, a power of two of at most 64, so that no tile needs
+    /// positions of more than one block that not all of its rows see.
+    int64_t getTileRows();
+    /// f32 of the parts of a tile: queries, weights and sums of its pairs, the
+    /// keys or values of a block, and one of `kTileStatistics` numbers of each
+    /// pair.
+    static constexpr int64_t kTileStatistics = 6;
+    int64_t getTileQueries();
+    int64_t getTileWeights();
+    int64_t getTileSums();
+    int64_t getTileBlock();
+    int64_t getTileNumbers();
+    int64_t getTileSize();
     /// Columns of the scratch per row, and the size of the other.
     int64_t getRowScratch();
     int64_t getPartials();
+    int64_t getSharedScratch();
   }];
 }
 

@@ -1,0 +1,87 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Attention of few rows, of runs of rows and of many sequences, with and without sliding windows: whatever the call, a row has
+the same bits.
+
+What a row does not see (positions beyond its own, those before its window, blocks no row needs) is NaN or infinite.
+"""
+
+import numpy as np
+import pytest
+
+from harness import TOLERANCES, Build, Cases, Close, same_bits
+from targets import TARGETS
+from test_cache import Scene, function
+
+# Heads of queries, heads of the cache, size of a head, cache, windows of the two layers or of both.
+KINDS = (
+    (2, 2, 64, "f16"),
+    (8, 2, 128, "f16"),
+    (5, 1, 20, "i8"),
+    (4, 1, 8, "f32", (1,)),
+    (5, 1, 20, "f32", (5,)),
+    (4, 4, 64, "i8", (64,)),
+    (8, 2, 20, "f16", (0, 100)),
+)
+# Last positions of the sequences: calls of few rows and of many, and those whose runs end inside of a tile of rows.
+LENGTHS = (1, 3, 15, 16, 17, 70, 200, *range(60, 70))
+
+
+def module():
+    return "\n".join(function(*kind) for kind in KINDS)
+
+
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def test_attention(build):
+    with Cases(build, "attention") as cases:
+        for kind in KINDS:
+            scene = Scene(*kind, ends=[length - 1 for length in LENGTHS])
+            name, layer = scene.name(), 1
+
+            def call(rows, pool, threads, scene=scene, name=name, layer=layer):
+                return cases.library.call(name, scene.arguments(rows, pool, layer), scene.output(rows), threads)
+
+            # All sequences in one call, one after another.
+            everything = np.arange(len(scene.q))
+            close = Close(scene.expected(layer), TOLERANCES["attention"], np.abs(scene.v).max())
+            whole, pool = cases.run(
+                "ragged", name, scene.arguments(everything, scene.pool, layer), scene.output(everything), [close], threads=(1, 2, 3)
+            )
+
+            # Each sequence on its own, and those of many rows in chunks that end inside of tiles and blocks.
+            for sequence, length in enumerate(LENGTHS):
+                rows = np.flatnonzero(scene.sequences == sequence)
+                for bounds in ((0,), (0, 1, 18, 36)) if length == 70 else ((0,), (0, 90, 131, 147)) if length == 200 else ((0,),):
+                    parts, alone = [], scene.pool
+                    for part in np.split(rows, bounds[1:]):
+                        y, alone = call(part, alone, 1 + len(parts) % 3)
+                        parts.append(y)
+                    same = same_bits(np.concatenate(parts), whole[rows])
+                    cases.judge(f"{name} {length} rows from {bounds}", "" if same else "other bits than in one call")
+
+            # The last rows of all sequences, which are many calls' worth of decoding, and with a run among them.
+            last = np.flatnonzero(np.diff(scene.sequences, append=-1))
+            run = np.flatnonzero(scene.sequences == 6)[120:141]
+            for label, rows in (("one of each", last), ("with a run", np.concatenate([last[:6], run, last[7:]]))):
+                for threads in (1, 2, 5):
+                    y, _ = call(rows, pool, threads)
+                    cases.judge(f"{name} {label} threads={threads}", "" if same_bits(y, whole[rows]) else "other bits than in one call")
+
+
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def test_unseen_positions(build):
+    """Values that a row does not see may be infinite or not a number, even where another row of the call sees them."""
+    with Cases(build, "attention") as cases:
+        for kind in KINDS:
+            if kind[3] == "i8":
+                continue
+            scene = Scene(*kind, ends=(199,))
+            rows, name = np.arange(200), scene.name()
+            good, _ = cases.library.call(name, scene.arguments(rows, scene.pool, 1), scene.output(rows), 2)
+            scene.v[90], scene.k[90] = np.inf, np.nan
+            y, _ = cases.library.call(name, scene.arguments(rows, scene.pool, 1), scene.output(rows), 2)
+            window = scene.windows[-1] if scene.windows else 0
+            blind = (rows < 90) | (rows >= 90 + window if window else rows < 0)
+            cases.judge(f"{name} unseen", "" if same_bits(y[blind], good[blind]) else "a value that a row does not see changed it")
+            seen = y[~blind]
+            cases.judge(f"{name} seen", "finite numbers of an infinite value" if np.isfinite(seen).any() else "")
