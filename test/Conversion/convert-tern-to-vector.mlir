@@ -191,7 +191,7 @@ func.func @rescale(%a: memref<?x8xi32>, %step: memref<?xf32>, %s: memref<2xf32>,
 // CHECK-SAME: (%{{[^:]*}}: memref<?x16xf32>, %{{[^:]*}}: memref<?x8xf32>, %[[POOL:[^:]*]]: memref<?xf16>, %[[TABLE:[^:]*]]: memref<?x?xi32>,
 // CHECK-NOT: tern.kv_cache
 func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: memref<?xi32>,
-                     %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<913408xf32>, %env: !tern.environment) {
+                     %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<1003520xf32>, %env: !tern.environment) {
   // CHECK: memref.load %[[TABLE]]
   // CHECK: vector.store %{{.*}}, %[[POOL]]
   // CHECK: tern.barrier
@@ -219,7 +219,7 @@ func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cac
   // CHECK: tern.barrier
   // CHECK-NOT: tern.attention
   tern.attention %q, %c[%l] at %p of %p into %y, %scratch, %partials
-    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<913408xf32>) -> ()
+    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<1003520xf32>) -> ()
   return
 }
 

@@ -330,7 +330,8 @@ Value AttentionBuilder::merge(Value before, Value old, Value block, Value fresh,
 }
 
 void ternac::lowerAttention(AttentionOp op, VectorBuilder &v,
-                            const CacheBuffers &cache) {
+                            const CacheBuffers &cache,
+                            const NarrowProducts *products) {
   AttentionBuilder builder(op, v, cache);
   Value rows = memref::DimOp::create(v.b, op.getOuts()[0], 0);
   Value many = arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, rows,
@@ -338,7 +339,7 @@ void ternac::lowerAttention(AttentionOp op, VectorBuilder &v,
   auto choice = scf::IfOp::create(v.b, many, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(v.b);
   v.b.setInsertionPointToStart(choice.thenBlock());
-  lowerManyRows(builder, rows);
+  lowerManyRows(builder, rows, products);
   v.b.setInsertionPointToStart(choice.elseBlock());
   lowerFewRows(builder, rows);
 }

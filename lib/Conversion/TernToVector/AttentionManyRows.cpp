@@ -28,6 +28,8 @@
 
 #include "Attention.h"
 
+#include "ternac/Conversion/NarrowProducts.h"
+
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include <cmath>
@@ -42,8 +44,11 @@ using arith::CmpIPredicate;
 
 class ManyRows : AttentionBuilder {
 public:
-  explicit ManyRows(const AttentionBuilder &builder)
+  ManyRows(const AttentionBuilder &builder, const NarrowProducts *products)
       : AttentionBuilder(builder), tileRows(op.getTileRows()) {
+    // Sums over head_dim and over a block, of products of 32 numbers each.
+    if (op.getNarrow() && headDim % 32 == 0)
+      narrow = products;
     int64_t bits = v.options.vectorBits;
     int64_t perVector = std::max<int64_t>(1, lanes * 32 / bits);
     // Machines with registers of 512 bits have 32 of them, others 16. They hold
@@ -186,6 +191,7 @@ private:
   void layOut(Value tile) {
     queries = tile;
     weights = v.add(queries, v.index(op.getTileQueries()));
+    narrowQueries = v.add(queries, v.index(op.getTileQueries() / 3 * 2));
     sums = v.add(weights, v.index(op.getTileWeights()));
     block = v.add(sums, v.index(op.getTileSums()));
     numbers = v.add(block, v.index(op.getTileBlock()));
@@ -207,12 +213,14 @@ private:
   struct Parts {
     int64_t count, width, lines;
   };
-  Parts parts(int64_t count, int64_t lines) const {
-    int64_t number = llvm::divideCeil(count, vectors);
+  static Parts parts(int64_t count, int64_t lines, int64_t most) {
+    int64_t number = llvm::divideCeil(count, most);
     return {count, int64_t(llvm::divideCeil(count, number)), lines};
   }
-  Parts keyParts() const { return parts(chunks, headDim); }
-  Parts valueParts() const { return parts(sumColumns() / lanes, kBlock); }
+  Parts keyParts() const { return parts(chunks, headDim, vectors); }
+  Parts valueParts() const {
+    return parts(sumColumns() / lanes, kBlock, vectors);
+  }
 
   /// Calls `body` with the first vector of each part and the part's width.
   void forParts(const Parts &parts, function_ref<void(Value, int64_t)> body) {
@@ -280,19 +288,42 @@ private:
             minus(v.add(v.add(before, window), v.index(kBlock - 1)), at);
         seeing = arith::MinSIOp::create(v.b, count, room);
       }
-      Value some = v.mul(seeing, v.index(group));
-      loadKeys(unit);
-      multiplyKeys(some);
-      weighPairs(unit, at, before, some);
-      mergePairs(some);
-      loadValues(unit);
       Seen seen{at, before, unit.begin, unit.end, Value(), Value()};
       seen.lastBegin =
           beginInBlock(v.add(at, minus(seeing, v.index(1))), before);
       seen.lastEnd = endInBlock(last, before);
-      multiplyValues(seen, some);
+      Value some = v.mul(seeing, v.index(group));
+      if (!narrow)
+        return wholeBlock(unit, seen, some);
+      // Where all rows see all positions.
+      Value isFull = compare(CmpIPredicate::eq, count, v.index(tileRows));
+      for (auto [place, value] :
+           {std::pair(unit.end, kBlock), std::pair(seen.lastBegin, int64_t(0))})
+        isFull = arith::AndIOp::create(
+            v.b, isFull, compare(CmpIPredicate::eq, place, v.index(value)));
+      auto choice = scf::IfOp::create(v.b, isFull, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(v.b);
+      v.b.setInsertionPointToStart(choice.thenBlock());
+      narrowBlock(unit, seen, some);
+      v.b.setInsertionPointToStart(choice.elseBlock());
+      wholeBlock(unit, seen, some);
     });
     finish(row, pairs, cacheHead);
+  }
+
+  /// Which rows of a tile see which positions of a block: the first row those
+  /// of [begin, end), the last [lastBegin, lastEnd).
+  struct Seen {
+    Value at, before, begin, end, lastBegin, lastEnd;
+  };
+
+  void wholeBlock(const Unit &unit, const Seen &seen, Value pairs) {
+    loadKeys(unit);
+    multiplyKeys(pairs);
+    weighPairs(unit, seen, pairs);
+    mergePairs(pairs);
+    loadValues(unit);
+    multiplyValues(seen, pairs);
   }
 
   void begin(Value row, Value count, Value pairs, Value cacheHead) {
@@ -303,6 +334,10 @@ private:
       v.forColumns(columns, [&](Value d, int64_t width) {
         Value q = v.load(op.getQ(), {v.add(row, r), v.add(first, d)}, width);
         v.store(q, shared, v.add(to, d));
+        if (narrow)
+          storeNarrow(q, v.add(v.add(narrowQueries,
+                                     quotient(v.mul(r, v.index(columns)), 2)),
+                               quotient(d, 2)));
       });
     });
     v.forRange(v.index(0), pairs, lanes, [&](Value pair) {
@@ -378,11 +413,11 @@ private:
     });
   }
 
-  void weighPairs(Unit unit, Value at, Value before, Value pairs) {
+  void weighPairs(Unit unit, const Seen &seen, Value pairs) {
     v.forRange(v.index(0), pairs, 1, [&](Value pair) {
-      Value mine = v.add(at, quotient(pair, group));
-      unit.begin = beginInBlock(mine, before);
-      unit.end = endInBlock(mine, before);
+      Value mine = v.add(seen.at, quotient(pair, group));
+      unit.begin = beginInBlock(mine, seen.before);
+      unit.end = endInBlock(mine, seen.before);
       Value place = weightsOf(pair);
       auto [most, sum] = weigh(unit, shared, [&](Value i) {
         return SmallVector<Value>{v.add(place, i)};
@@ -420,12 +455,6 @@ private:
       store(sum, RunningSum);
     });
   }
-
-  /// Which rows of a tile see which positions of a block: the first row those
-  /// of [begin, end), the last [lastBegin, lastEnd).
-  struct Seen {
-    Value at, before, begin, end, lastBegin, lastEnd;
-  };
 
   void multiplyValues(const Seen &seen, Value pairs) {
     Parts values = valueParts();
@@ -475,6 +504,101 @@ private:
       v.store(merge(v.load(shared, at, lanes), old, more, fresh, 0), shared,
               at);
     }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Narrow factors
+  //===--------------------------------------------------------------------===//
+
+  /// Stores f32 as bf16, two for each f32 of the scratch.
+  void storeNarrow(Value x, Value place) {
+    int64_t width = cast<VectorType>(x.getType()).getDimSize(0);
+    Value rounded = arith::TruncFOp::create(
+        v.b, VectorType::get({width}, v.b.getBF16Type()), x);
+    v.store(vector::BitCastOp::create(
+                v.b, VectorType::get({width / 2}, v.b.getF32Type()), rounded),
+            shared, place);
+  }
+
+  /// Copies pairs of lines of `columns` numbers of the pool to the block.
+  void loadNarrow(Value from, int64_t columns, const Parts &parts,
+                  Value ahead) {
+    auto bits = [&](Value x) -> Value {
+      Value word = arith::BitcastOp::create(
+          v.b, VectorType::get({lanes}, v.b.getI32Type()), x);
+      auto constant = [&](int32_t value) { return v.splatI32(value, lanes); };
+      // Half to even, in the upper half.
+      Value odd = arith::AndIOp::create(
+          v.b, arith::ShRUIOp::create(v.b, word, constant(16)), constant(1));
+      return v.add(v.add(word, constant(0x7fff)), odd);
+    };
+    v.forRange(v.index(0), v.index(parts.lines), 1, [&](Value line) {
+      Value first = v.mul(line, v.index(2 * columns));
+      prefetch(v.add(ahead, first), 2 * columns, SecondLevel);
+      forParts(parts, [&](Value vector, int64_t width) {
+        Value at = v.add(v.add(from, first), v.mul(vector, v.index(lanes)));
+        Value to = v.add(placeOfPart(parts, vector),
+                         v.mul(line, v.index(width * lanes)));
+        for (int64_t c = 0; c < width; ++c) {
+          Value shift = v.index(c * lanes);
+          Value low = bits(v.loadF32(places.pool, v.add(at, shift), lanes));
+          Value high = bits(v.loadF32(
+              places.pool, v.add(at, v.index(columns + c * lanes)), lanes));
+          low = arith::ShRUIOp::create(v.b, low, v.splatI32(16, lanes));
+          high = arith::AndIOp::create(v.b, high,
+                                       v.splatI32(int32_t(0xffff0000), lanes));
+          Value both = arith::OrIOp::create(v.b, high, low);
+          v.store(arith::BitcastOp::create(
+                      v.b, VectorType::get({lanes}, v.b.getF32Type()), both),
+                  shared, v.add(to, shift));
+        }
+      });
+    });
+  }
+
+  /// A block of which all rows see all positions.
+  void narrowBlock(const Unit &unit, const Seen &seen, Value pairs) {
+    Parts keys = parts(chunks, headDim / 2, narrow->vectors());
+    loadNarrow(unit.keys, kBlock, keys, unit.values);
+    forParts(keys, [&](Value vector, int64_t width) {
+      v.forRange(v.index(0), pairs, narrow->rows(), [&](Value pair) {
+        Value left = v.add(narrowQueries, v.mul(pair, v.index(headDim / 2)));
+        Value to = v.add(weightsOf(pair), v.mul(vector, v.index(lanes)));
+        narrow->multiply(v,
+                         {shared, left, headDim / 2, placeOfPart(keys, vector),
+                          headDim / 2, width, to, kBlock});
+      });
+    });
+    weighPairs(unit, seen, pairs);
+    v.forRange(v.index(0), pairs, 1, [&](Value pair) {
+      Value row = weightsOf(pair);
+      for (int64_t c = 0; c < chunks; ++c)
+        storeNarrow(v.load(shared, v.add(row, v.index(c * lanes)), lanes),
+                    v.add(row, v.index(c * lanes / 2)));
+    });
+    mergePairs(pairs);
+    Parts values = parts(headDim / lanes, kBlock / 2, narrow->vectors());
+    loadNarrow(unit.values, headDim, values, unit.nextKeys);
+    // A product's sums lie in the half of the block that is free.
+    Value products = v.add(block, v.index(op.getTileBlock() / 2));
+    forParts(values, [&](Value vector, int64_t width) {
+      v.forRange(v.index(0), pairs, narrow->rows(), [&](Value pair) {
+        narrow->multiply(v, {shared, weightsOf(pair), kBlock,
+                             placeOfPart(values, vector), kBlock / 2, width,
+                             products, width * lanes});
+        for (int64_t i = 0; i < narrow->rows(); ++i) {
+          Value mine = v.add(pair, v.index(i));
+          inCase(compare(CmpIPredicate::ult, mine, pairs), [&] {
+            SmallVector<Value> y;
+            for (int64_t c = 0; c < width; ++c)
+              y.push_back(v.load(
+                  shared, v.add(products, v.index((i * width + c) * lanes)),
+                  lanes));
+            addToSums(mine, vector, y);
+          });
+        }
+      });
+    });
   }
 
   //===--------------------------------------------------------------------===//
@@ -551,11 +675,14 @@ private:
   }
 
   int64_t tileRows, vectors, together;
-  Value queries, weights, sums, block, numbers; ///< places in the scratch
+  const NarrowProducts *narrow = nullptr; ///< or null: all in f32
+  // Places in the scratch.
+  Value queries, narrowQueries, weights, sums, block, numbers;
 };
 
 } // namespace
 
-void ternac::lowerManyRows(const AttentionBuilder &builder, Value rows) {
-  ManyRows(builder).lower(rows);
+void ternac::lowerManyRows(const AttentionBuilder &builder, Value rows,
+                           const NarrowProducts *products) {
+  ManyRows(builder, products).lower(rows);
 }

@@ -27,6 +27,7 @@ namespace {
 class CPUTarget final : public HostTarget {
 public:
   CPUTarget() {
+    cpu::registerConvertTernAttentionToX86PassPass();
     cpu::registerConvertTernDotToX86PassPass();
     cpu::registerConvertTernLutToX86PassPass();
   }
@@ -114,6 +115,7 @@ protected:
   void buildVectorizePipeline(OpPassManager &pm) const override {
     pm.addPass(cpu::createConvertTernDotToX86Pass());
     pm.addPass(cpu::createConvertTernLutToX86Pass());
+    pm.addPass(cpu::createConvertTernAttentionToX86Pass());
     pm.addPass(createConvertTernToVectorPass());
   }
 };
