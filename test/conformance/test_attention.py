@@ -9,7 +9,7 @@ What a row does not see (positions beyond its own, those before its window, bloc
 import numpy as np
 import pytest
 
-from harness import TOLERANCES, Build, Cases, Close, same_bits
+from harness import TOLERANCES, Build, Cases, Close, complaint, same_bits
 from targets import TARGETS
 from test_cache import Scene, function
 
