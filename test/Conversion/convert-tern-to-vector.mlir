@@ -237,21 +237,27 @@ func.func @rescale(%a: memref<?x8xi32>, %step: memref<?xf32>, %s: memref<2xf32>,
 // CHECK-SAME: (%{{[^:]*}}: memref<?x16xf32>, %{{[^:]*}}: memref<?x8xf32>, %[[POOL:[^:]*]]: memref<?xf16>, %[[TABLE:[^:]*]]: memref<?x?xi32>,
 // CHECK-NOT: tern.kv_cache
 func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xf16>, %l: index, %p: memref<?xi32>,
-                     %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<913408xf32>, %env: !tern.environment) {
+                     %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<1003520xf32>, %env: !tern.environment) {
   // CHECK: memref.load %[[TABLE]]
   // CHECK: vector.store %{{.*}}, %[[POOL]]
   // CHECK: tern.barrier
   // CHECK-NOT: tern.kv_append
   tern.kv_append %k, %k, %c[%l] at %p of %p
     : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
-  // From 16 rows on, threads split rows and wait for nothing.
+  // From 16 rows on, tiles of rows go to the thread that asks first; threads
+  // without a scratch ask when there is nothing left.
   // CHECK: %[[ROWS:.*]] = memref.dim %{{.*}} : memref<?x16xf32>
   // CHECK: %[[MANY:.*]] = arith.cmpi uge, %[[ROWS]], %c16
   // CHECK: scf.if %[[MANY]]
-  // CHECK: tern.thread_range
+  // CHECK: tern.thread_range %{{.*}}, %c64{{[_0-9]*}} step 1
+  // CHECK: scf.if
+  // CHECK: tern.claim
+  // CHECK: memref.prefetch %[[POOL]]{{.*}}, locality<2>
   // CHECK: vector.load %[[POOL]]
-  // CHECK-NOT: tern.barrier
-  // CHECK: else
+  // CHECK: tern.barrier
+  // CHECK: scf.if
+  // CHECK-NEXT: tern.claim
+  // CHECK: } else {
   // Below, they split the blocks of a row, fetch far and near ahead, wait, and
   // merge heads.
   // CHECK: tern.thread_range
@@ -265,7 +271,7 @@ func.func @attention(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cac
   // CHECK: tern.barrier
   // CHECK-NOT: tern.attention
   tern.attention %q, %c[%l] at %p of %p into %y, %scratch, %partials
-    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<913408xf32>) -> ()
+    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<1003520xf32>) -> ()
   return
 }
 

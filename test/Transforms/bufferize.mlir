@@ -67,7 +67,7 @@ func.func @layers(%t: tensor<?xi32>, %e: tensor<8x16xf32>, %w: tensor<16x16xf32>
       : (tensor<?x16xf32>, tensor<?x16xf32>, !tern.kv_cache<2x1x16xf32>, index, tensor<?xi32>, tensor<?xi32>) -> !tern.kv_cache<2x1x16xf32>
     // The scratch of attention: 80 f32 for each of one head, and 64 tiles.
     // CHECK: %[[SCRATCH:.*]] = memref.alloc(%{{.*}}) {{.*}} : memref<?x80xf32>
-    // CHECK: %[[PARTIALS:.*]] = memref.alloc() {{.*}} : memref<950272xf32>
+    // CHECK: %[[PARTIALS:.*]] = memref.alloc() {{.*}} : memref<1064960xf32>
     // CHECK: tern.attention %[[X]], %[[C]][%[[L]]] at %{{.*}} of %{{.*}} into %[[A:.*]], %[[SCRATCH]], %[[PARTIALS]]
     %a = tern.attention %h, %f[%l] at %t of %t
       : (tensor<?x16xf32>, !tern.kv_cache<2x1x16xf32>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x16xf32>

@@ -93,3 +93,26 @@ func.func @dense(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<2x2x8xf16>, %layer
     : tensor<?x16xf32>, !tern.kv_cache<2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
   return %y : tensor<?x16xf32>
 }
+
+// -----
+
+// The option for attention comes from the facts of the model.
+
+module attributes {tern.model = {attention = "auto"}} {
+  tern.global @norm : tensor<2x16xf32> = #tern.stored<dense, sources = [#tern.source<"a", bf16, rows = 1, cols = 16, first_layer = 0>]>
+  tern.global @rope : tensor<64x8xf32> = #tern.stored<rope, theta = 1.0e4 : f64>
+  tern.global @square : tensor<2x16x16xbf16> = #tern.stored<dense, sources = [#tern.source<"q", bf16, rows = 16, cols = 16, first_layer = 0>]>
+
+  // CHECK-LABEL: func.func @narrow
+  func.func @narrow(%x: tensor<?x16xf32>, %cache: !tern.kv_cache<2x2x8xf16>, %layer: index,
+                    %p: tensor<?xi32>) -> tensor<?x16xf32> {
+    // CHECK: tern.attention {{.*}} {narrow} :
+    %y, %d = tern.decoder_layer %x, %cache[%layer] at %p of %p {
+        activation = #tern.activation<silu>, eps = 2.0 : f32, first_layer = 0 : i64, heads = 2 : i64,
+        weights = {input_norm = @norm, post_attention_norm = @norm, rope = @rope, q_proj = @square,
+          k_proj = @square, v_proj = @square, o_proj = @square, gate_proj = @square, up_proj = @square,
+          down_proj = @square}}
+      : tensor<?x16xf32>, !tern.kv_cache<2x2x8xf16>, tensor<?xi32>, tensor<?xi32>
+    return %y : tensor<?x16xf32>
+  }
+}

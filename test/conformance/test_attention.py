@@ -9,7 +9,7 @@ What a row does not see (positions beyond its own, those before its window, bloc
 import numpy as np
 import pytest
 
-from harness import TOLERANCES, Build, Cases, Close, same_bits
+from harness import TOLERANCES, Build, Cases, Close, complaint, same_bits
 from targets import TARGETS
 from test_cache import Scene, function
 
@@ -25,10 +25,13 @@ KINDS = (
 )
 # Last positions of the sequences: calls of few rows and of many, and those whose runs end inside of a tile of rows.
 LENGTHS = (1, 3, 15, 16, 17, 70, 200, *range(60, 70))
+# Those that are also compiled with narrow factors.
+NARROW = ((8, 2, 128, "f16"), (5, 1, 32, "i8", (100,)))
 
 
 def module():
-    return "\n".join(function(*kind) for kind in KINDS)
+    exact = [function(*kind) for kind in dict.fromkeys((*KINDS, *NARROW))]
+    return "\n".join(exact + [function(*kind, **{"narrow": True}) for kind in NARROW])
 
 
 @pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
@@ -85,3 +88,26 @@ def test_unseen_positions(build):
             cases.judge(f"{name} unseen", "" if same_bits(y[blind], good[blind]) else "a value that a row does not see changed it")
             seen = y[~blind]
             cases.judge(f"{name} seen", "finite numbers of an infinite value" if np.isfinite(seen).any() else "")
+
+
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def test_narrow_factors(build):
+    """Factors of bf16 in whole tiles of rows: close to f32, whatever the threads and the other sequences of the call."""
+    with Cases(build, "attention") as cases:
+        for kind in NARROW:
+            scene = Scene(*kind, ends=[length - 1 for length in LENGTHS])
+            rows, exact = np.arange(len(scene.q)), scene.name()
+            name = exact.replace("step", "narrow")
+            wide, pool = cases.library.call(exact, scene.arguments(rows, scene.pool, 1), scene.output(rows), 2)
+            close = Close(scene.expected(1), 1e-2, np.abs(scene.v).max())
+            whole = None
+            for threads in (1, 2, 3):
+                y, _ = cases.library.call(name, scene.arguments(rows, scene.pool, 1), scene.output(rows), threads)
+                whole = y if whole is None else whole
+                cases.judge(f"{name} threads={threads}", complaint(close, y) or ("" if same_bits(y, whole) else "other bits"))
+            for sequence, length in enumerate(LENGTHS):
+                mine = np.flatnonzero(scene.sequences == sequence)
+                y, _ = cases.library.call(name, scene.arguments(mine, pool, 1), scene.output(mine), 2)
+                cases.judge(f"{name} {length} rows alone", "" if same_bits(y, whole[mine]) else "other bits than in one call")
+                if length < 8:  # no whole tile
+                    cases.judge(f"{name} {length} rows", "" if same_bits(wide[mine], whole[mine]) else "few rows in bf16")

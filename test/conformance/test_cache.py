@@ -22,18 +22,18 @@ ELEMENTS = {"f32": np.float32, "f16": np.float16, "i8": np.int8}
 ENDS = (0, 63, 64, 65, 200)  # last positions of the sequences
 
 
-def name_of(heads, shared, d, element, windows=()):
-    return "_".join(map(str, ("step", element, heads, f"{shared}x{d}", *windows)))
+def name_of(heads, shared, d, element, windows=(), narrow=False):
+    return "_".join(map(str, ("narrow" if narrow else "step", element, heads, f"{shared}x{d}", *windows)))
 
 
-def function(heads, shared, d, element, windows=()):
-    """Appends keys and values and computes attention; windows as in the op."""
+def function(heads, shared, d, element, windows=(), narrow=False):
+    """Appends keys and values and computes attention; windows and narrow as in the op."""
     q, kv, ints = f"tensor<?x{heads * d}xf32>", f"tensor<?x{shared * d}xf32>", "tensor<?xi32>"
     cache = f"!tern.kv_cache<{LAYERS}x{shared}x{d}x{element}>"
-    limit = f" {{windows = array<i64: {', '.join(map(str, windows))}>}}" if windows else ""
-    return f"""func.func @{name_of(heads, shared, d, element, windows)}(%q: {q}, %k: {kv}, %v: {kv}, %c: {cache}, %l: index, %p: {ints}, %s: {ints}) -> {q} {{
+    words = ["narrow"] * narrow + [f"windows = array<i64: {', '.join(map(str, windows))}>"] * bool(windows)
+    return f"""func.func @{name_of(heads, shared, d, element, windows, narrow)}(%q: {q}, %k: {kv}, %v: {kv}, %c: {cache}, %l: index, %p: {ints}, %s: {ints}) -> {q} {{
   %d = tern.kv_append %k, %v, %c[%l] at %p of %s : ({kv}, {kv}, {cache}, index, {ints}, {ints}) -> {cache}
-  %y = tern.attention %q, %d[%l] at %p of %s{limit} : ({q}, {cache}, index, {ints}, {ints}) -> {q}
+  %y = tern.attention %q, %d[%l] at %p of %s {{{', '.join(words)}}} : ({q}, {cache}, index, {ints}, {ints}) -> {q}
   return %y : {q}
 }}"""
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ternac/Conversion/MatmulKernel.h"
+#include "ternac/Conversion/NarrowProducts.h"
 #include "ternac/Conversion/Passes.h"
 #include "ternac/Conversion/TableKernel.h"
 #include "ternac/Conversion/TernToVector.h"
@@ -62,7 +63,14 @@ ternac::replaceByLoops(Operation *op, const VectorOptions &options,
 
 namespace {
 
-/// Gives `func` the two memrefs that stand for each of its caches.
+constexpr llvm::StringLiteral kCacheMustBeArgument =
+    "expected the cache to be an argument of the function";
+
+/// Marks the first of the two memrefs that stand for a cache.
+constexpr llvm::StringLiteral kPool = "tern.pool";
+
+/// Gives `func` the two memrefs that stand for each of its caches, unless it
+/// has them.
 llvm::DenseMap<Value, CacheBuffers> addCacheBuffers(func::FuncOp func) {
   llvm::DenseMap<Value, CacheBuffers> buffers;
   OpBuilder builder(func.getContext());
@@ -72,22 +80,29 @@ llvm::DenseMap<Value, CacheBuffers> addCacheBuffers(func::FuncOp func) {
     if (!type)
       continue;
     Value cache = func.getArgument(i);
-    (void)func.insertArgument(i + 1,
-                              MemRefType::get({dynamic}, type.getElement()), {},
-                              func.getLoc());
-    (void)func.insertArgument(
-        i + 2, MemRefType::get({dynamic, dynamic}, builder.getI32Type()), {},
-        func.getLoc());
+    if (i + 2 >= func.getNumArguments() || !func.getArgAttr(i + 1, kPool)) {
+      (void)func.insertArgument(i + 1,
+                                MemRefType::get({dynamic}, type.getElement()),
+                                builder.getDictionaryAttr(builder.getNamedAttr(
+                                    kPool, builder.getUnitAttr())),
+                                func.getLoc());
+      (void)func.insertArgument(
+          i + 2, MemRefType::get({dynamic, dynamic}, builder.getI32Type()), {},
+          func.getLoc());
+    }
     buffers[cache] = {func.getArgument(i + 1), func.getArgument(i + 2)};
   }
   return buffers;
 }
 
-/// Removes the cache arguments, which nothing uses any more.
+/// Removes the cache arguments that have memrefs; nothing uses them any more.
 void eraseCaches(func::FuncOp func) {
-  for (unsigned i = func.getNumArguments(); i-- > 0;)
-    if (isa<KVCacheType>(func.getArgument(i).getType()))
+  for (unsigned i = func.getNumArguments(); i-- > 1;)
+    if (func.getArgAttr(i, kPool)) {
+      func.removeArgAttr(i, kPool);
+      --i;
       (void)func.eraseArgument(i);
+    }
 }
 
 LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
@@ -141,7 +156,7 @@ private:
         ops.push_back(op);
     });
     if (ops.empty())
-      return success();
+      return eraseCaches(func), success(); // a target may have lowered all
     Value environment = environmentOf(func);
     if (!environment)
       return func.emitOpError("expected an argument of type !tern.environment; "
@@ -167,8 +182,7 @@ private:
                              "first");
     for (Value operand : op->getOperands())
       if (isa<KVCacheType>(operand.getType()) && !caches.contains(operand))
-        return op->emitOpError("expected the cache to be an argument of the "
-                               "function");
+        return op->emitOpError(kCacheMustBeArgument);
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
         .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
@@ -194,3 +208,15 @@ private:
 };
 
 } // namespace
+
+LogicalResult ternac::replaceAttention(AttentionOp op,
+                                       const VectorOptions &options,
+                                       const NarrowProducts &products) {
+  return replaceByLoops(op, options, [&](VectorBuilder &v) -> LogicalResult {
+    auto caches = addCacheBuffers(op->getParentOfType<func::FuncOp>());
+    if (!caches.contains(op.getCache()))
+      return op.emitOpError(kCacheMustBeArgument);
+    lowerAttention(op, v, caches.lookup(op.getCache()), &products);
+    return success();
+  });
+}

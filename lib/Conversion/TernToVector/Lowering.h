@@ -12,6 +12,8 @@
 
 namespace ternac {
 
+class NarrowProducts;
+
 /// The cache of a lowered function: the pool of blocks and the block table,
 /// [sequences, blocks of a sequence] i32.
 struct CacheBuffers {
@@ -34,7 +36,8 @@ void lowerIntegerLinear(tern::LinearOp op, VectorBuilder &v);
 void lowerKVAppend(tern::KVAppendOp op, VectorBuilder &v,
                    const CacheBuffers &cache);
 void lowerAttention(tern::AttentionOp op, VectorBuilder &v,
-                    const CacheBuffers &cache);
+                    const CacheBuffers &cache,
+                    const NarrowProducts *products = nullptr);
 
 } // namespace ternac
 

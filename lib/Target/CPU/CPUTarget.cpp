@@ -30,6 +30,7 @@ namespace {
 class CPUTarget final : public HostTarget {
 public:
   CPUTarget() {
+    cpu::registerConvertTernAttentionToX86PassPass();
     cpu::registerConvertTernDotToX86PassPass();
     cpu::registerConvertTernLutToX86PassPass();
     cpu::registerConvertTernTileToX86PassPass();
@@ -121,6 +122,7 @@ protected:
     pm.addPass(cpu::createConvertTernTileToX86Pass());
     pm.addPass(cpu::createConvertTernDotToX86Pass());
     pm.addPass(cpu::createConvertTernLutToX86Pass());
+    pm.addPass(cpu::createConvertTernAttentionToX86Pass());
     pm.addPass(createConvertTernToVectorPass());
   }
   ConvertVectorToLLVMPassOptions vectorToLLVM() const override {

@@ -51,6 +51,46 @@ def ConvertTernDotToX86Pass
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ConvertTernAttentionToX86Pass
+    : Pass<"convert-tern-attention-to-x86", "::mlir::ModuleOp"> {
+  let summary = "Lowers attention that may be narrow to x86 instructions";
+  let description = [{
+    With `bf16_dot`, the products of a whole tile of rows and a block of the
+    cache that all of them see are sums of pairs of products of bf16, by
+    `vdpbf16ps`. Everything else is what `convert-tern-to-vector` does, which
+    lowers attention without `narrow`, too.
+
+    Example:
+
+    ```mlir
+    // Before.
+    module attributes {tern.target = #tern.target<name = "cpu",
+        capabilities = ["fma", "f16_convert", "bf16_dot"], vector_bits = 512>} {
+      func.func @f(%q: memref<?x32xf32>, %c: !tern.kv_cache<1x1x32xf16>, %l: index, %p: memref<?xi32>, %s: memref<?xi32>,
+                   %y: memref<?x32xf32>, %rows: memref<?x80xf32>, %tiles: memref<1187840xf32>, %env: !tern.environment) {
+        tern.attention %q, %c[%l] at %p of %s into %y, %rows, %tiles {narrow}
+          : (memref<?x32xf32>, !tern.kv_cache<1x1x32xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x32xf32>, memref<?x80xf32>, memref<1187840xf32>) -> ()
+        return
+      }
+    }
+    ```
+
+    ```mlir
+    // After, the innermost op.
+    func.func @f(%sum: vector<16xf32>, %query: vector<32xbf16>, %keys: vector<32xbf16>) -> vector<16xf32> {
+      %y = llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"(%sum, %query, %keys)
+        : (vector<16xf32>, vector<32xbf16>, vector<32xbf16>) -> vector<16xf32>
+      return %y : vector<16xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 def ConvertTernLutToX86Pass
     : Pass<"convert-tern-lut-to-x86", "::mlir::ModuleOp"> {
   let summary = "Lowers ternary matmuls of strategy lut to tables in registers";

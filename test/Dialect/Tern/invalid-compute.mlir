@@ -206,10 +206,10 @@ func.func @f(%q: tensor<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p:
 // -----
 
 // attention C1: the scratch
-func.func @f(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p: memref<?xi32>, %s: memref<?x64xf32>, %t: memref<913408xf32>) {
+func.func @f(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p: memref<?xi32>, %s: memref<?x64xf32>, %t: memref<1003520xf32>) {
   // expected-error@+1 {{(C1) expected result 1 to be 'tensor<?x160xf32>' or its memref, but got 'memref<?x64xf32>'}}
   tern.attention %q, %c[%l] at %p of %p into %q, %s, %t
-    : (memref<?x16xf32>, !tern.kv_cache<1x2x8xf32>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x64xf32>, memref<913408xf32>) -> ()
+    : (memref<?x16xf32>, !tern.kv_cache<1x2x8xf32>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x64xf32>, memref<1003520xf32>) -> ()
   return
 }
 
@@ -217,7 +217,7 @@ func.func @f(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p:
 
 // attention C1: the scratch of partial results
 func.func @f(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index, %p: memref<?xi32>, %s: memref<?x160xf32>, %t: memref<64xf32>) {
-  // expected-error@+1 {{(C1) expected result 2 to be 'tensor<913408xf32>' or its memref, but got 'memref<64xf32>'}}
+  // expected-error@+1 {{(C1) expected result 2 to be 'tensor<1003520xf32>' or its memref, but got 'memref<64xf32>'}}
   tern.attention %q, %c[%l] at %p of %p into %q, %s, %t
     : (memref<?x16xf32>, !tern.kv_cache<1x2x8xf32>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<64xf32>) -> ()
   return

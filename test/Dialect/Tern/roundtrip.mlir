@@ -205,17 +205,17 @@ func.func @row_buffers(%t: memref<?xi32>, %e: memref<32x16xbf16>, %g: memref<16x
 }
 
 // CHECK-LABEL: func.func @attention_buffers
-// CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[K:.*]]: memref<?x8xf32>, %[[C:.*]]: !tern.kv_cache<2x1x8xf16>, %[[L:.*]]: index, %[[P:.*]]: memref<?xi32>, %[[Y:.*]]: memref<?x16xf32>, %[[SCRATCH:.*]]: memref<?x160xf32>, %[[PARTIALS:.*]]: memref<913408xf32>
+// CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[K:.*]]: memref<?x8xf32>, %[[C:.*]]: !tern.kv_cache<2x1x8xf16>, %[[L:.*]]: index, %[[P:.*]]: memref<?xi32>, %[[Y:.*]]: memref<?x16xf32>, %[[SCRATCH:.*]]: memref<?x160xf32>, %[[PARTIALS:.*]]: memref<1003520xf32>
 func.func @attention_buffers(%q: memref<?x16xf32>, %k: memref<?x8xf32>, %c: !tern.kv_cache<2x1x8xf16>,
-                             %l: index, %p: memref<?xi32>, %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<913408xf32>) {
+                             %l: index, %p: memref<?xi32>, %y: memref<?x16xf32>, %scratch: memref<?x160xf32>, %partials: memref<1003520xf32>) {
   // CHECK: tern.kv_append %[[K]], %[[K]], %[[C]][%[[L]]] at %[[P]] of %[[P]]
   // CHECK-SAME: : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
   tern.kv_append %k, %k, %c[%l] at %p of %p
     : (memref<?x8xf32>, memref<?x8xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>) -> ()
   // CHECK: tern.attention %[[Q]], %[[C]][%[[L]]] at %[[P]] of %[[P]] into %[[Y]], %[[SCRATCH]], %[[PARTIALS]]
-  // CHECK-SAME: : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<913408xf32>) -> ()
+  // CHECK-SAME: : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<1003520xf32>) -> ()
   tern.attention %q, %c[%l] at %p of %p into %y, %scratch, %partials
-    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<913408xf32>) -> ()
+    : (memref<?x16xf32>, !tern.kv_cache<2x1x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<1003520xf32>) -> ()
   return
 }
 

@@ -277,12 +277,13 @@ int64_t AttentionOp::getTileRows() {
 
 /// Pairs of a tile, and some more, so that they can be taken several at a time.
 static int64_t pairsOfTile(AttentionOp op) {
-  return op.getTileRows() * op.getGroup() + 8;
+  return op.getTileRows() * op.getGroup() + 16;
 }
 
 int64_t AttentionOp::getTileQueries() {
   int64_t headDim = cast<KVCacheType>(getCache().getType()).getHeadDim();
-  return llvm::alignTo(pairsOfTile(*this) * headDim, 16);
+  // As f32, and as bf16.
+  return llvm::alignTo(pairsOfTile(*this) * headDim * 3 / 2, 16);
 }
 
 int64_t AttentionOp::getTileWeights() {

@@ -206,6 +206,8 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
 
     * `fma`: fused multiply-add of f32 is one instruction,
     * `f16_convert`: f16 and f32 convert in hardware,
+    * `bf16_dot`: dot products of pairs of bf16 into f32 at twice the rate of
+      f32,
     * `int8_dot`: a dot product of unsigned and signed bytes into i32,
     * `byte_permute`: any byte of a register is selected by index,
     * `byte_shuffle`: the same within each 16 bytes of a register,

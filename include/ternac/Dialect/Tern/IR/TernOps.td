@@ -503,8 +503,8 @@ def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
     merged in ascending order, so that a row's bits depend on nothing else. An
     i8 cache's scale multiplies the score of a key and the weight of a value.
     With `narrow`, the factors of both products may be rounded to bf16, their
-    sums still f32, in runs of 16 or more rows of successive positions of one
-    sequence.
+    sums still f32, in whole tiles: `getTileRows` rows of successive positions of
+    one sequence.
 
     In the buffer form two memrefs after `into` are scratch. The first has 80
     f32 for each row and head. The second has room for either of two things: the
