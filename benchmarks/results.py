@@ -100,10 +100,11 @@ def in_turn(kinds, rounds, options):
 class Figures:
     """One measurement over several reports."""
 
-    def __init__(self, reports, kind, threads, context=0, sequences=1):
+    def __init__(self, reports, kind, threads, context=0, sequences=1, tokens=None):
         found = [r for report in reports for r in report["results"]]
         wanted = (kind, threads, context, sequences)
         found = [r for r in found if (r["kind"], r["threads"], r["context"], r["sequences"]) == wanted]
+        found = [r for r in found if tokens in (None, r["tokens"])]
         self.samples = [sample for result in found for sample in result["samples"]]
         self.rate = statistics.median(self.samples)
         self.roof = statistics.median(result["roof_fraction"] for result in found)
@@ -163,6 +164,22 @@ def context_tables(libraries, options, threads):
             rows.append([label, context, cache, *figures, *(f"{100 * f.roof:.0f} %" for f in figures)])
     header = ["cache", "context", "MB of it per token", *(f"decode, {count} threads" for count in threads)]
     table([*header, *(f"of the memory roof, {count}" for count in threads)], rows)
+
+
+def prefill_tables(libraries, options, threads):
+    print("## Prefill\n")
+    prompts, counts = (32, 128, 512, 4080), ",".join(map(str, threads))
+    library = libraries.get("auto", "")
+    arguments = ["-p", ",".join(map(str, prompts)), "-n", 0, "-t", counts, "-r", options.repetitions]
+    reports = in_turn([("auto", library, ())], options.rounds, arguments)["auto"]
+    rows = []
+    for prompt in prompts:
+        figures = [Figures(reports, "prefill", count, tokens=prompt) for count in threads]
+        rows.append([prompt, *(cell for f in figures for cell in (f, f"{100 * f.peak:.0f} %"))])
+    header = ["tokens"]
+    for count in threads:
+        header += [f"tokens/s, {count} threads", "of the int8 peak"]
+    table(header, rows)
 
 
 def batch_tables(libraries, options, threads):
@@ -225,13 +242,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=2, help="how often libraries run in turn (default 2)")
     parser.add_argument("--repetitions", "-r", type=int, default=3, help="samples in each round (default 3)")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "benchmarks", help="for libraries, which are deleted at the end")
-    parser.add_argument("--parts", default="strategies,contexts,batches,start,kernels", help="tables to make (default: all)")
+    parser.add_argument("--parts", default="strategies,contexts,prefill,batches,start,kernels", help="tables to make (default: all)")
     options = parser.parse_args()
     threads = sorted({1, len(os.sched_getaffinity(0))})
     libraries = Libraries(options.folder)
     parts = {
         "strategies": lambda: strategy_tables(libraries, options, threads),
         "contexts": lambda: context_tables(libraries, options, threads),
+        "prefill": lambda: prefill_tables(libraries, options, threads),
         "batches": lambda: batch_tables(libraries, options, threads),
         "start": lambda: start_tables(libraries, options, threads),
         "kernels": lambda: kernel_tables(options, threads),

@@ -17,6 +17,7 @@
 #include "ternac/Runtime/HostFeatures.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -195,26 +196,51 @@ bool TernacSession::reserve(Chunk &chunk) {
     return false;
   }
   chunk.copied = blocks.extend(chunk.sequence, length, newLength);
-  if (chunk.copied.from >= 0) {
-    char *pool = static_cast<char *>(cache.data());
-    memcpy(pool + static_cast<uint32_t>(chunk.copied.to) * blockBytes,
-           pool + static_cast<uint32_t>(chunk.copied.from) * blockBytes,
-           blockBytes);
-  }
+  if (chunk.copied.from >= 0)
+    copyBlock(chunk.copied.from, chunk.copied.to);
   return true;
+}
+
+void TernacSession::copyBlock(int32_t from, int32_t to) {
+  char *pool = static_cast<char *>(cache.data());
+  memcpy(pool + static_cast<uint32_t>(to) * blockBytes,
+         pool + static_cast<uint32_t>(from) * blockBytes, blockBytes);
 }
 
 bool TernacSession::reserve(std::vector<Chunk> &chunks) {
   for (size_t i = 0; i < chunks.size(); ++i) {
     if (reserve(chunks[i]))
       continue;
-    release(chunks, i);
+    release(chunks, i, /*wrote=*/false);
     return false;
   }
   return true;
 }
 
-void TernacSession::release(const std::vector<Chunk> &chunks, size_t count) {
+/// Once all others of its owners have copies of a block, the last writes to the
+/// block itself, perhaps over positions that only they know. Of their copies
+/// that of the longest sequence has them all.
+void TernacSession::restoreCopied(const std::vector<Chunk> &chunks) {
+  for (const Chunk &writer : chunks) {
+    uint32_t written = lengthOf(writer.sequence);
+    if (written % TERNAC_CACHE_BLOCK_POSITIONS == 0)
+      continue;
+    int32_t block = blocks.data()[size_t(writer.sequence) * blocks.columns() +
+                                  written / TERNAC_CACHE_BLOCK_POSITIONS];
+    const Chunk *longest = &writer;
+    for (const Chunk &other : chunks)
+      if (other.copied.from == block &&
+          lengthOf(other.sequence) > lengthOf(longest->sequence))
+        longest = &other;
+    if (longest != &writer)
+      copyBlock(longest->copied.to, block);
+  }
+}
+
+void TernacSession::release(const std::vector<Chunk> &chunks, size_t count,
+                            bool wrote) {
+  if (wrote)
+    restoreCopied(chunks);
   for (size_t i = 0; i < count; ++i)
     blocks.undo(chunks[i].sequence, lengthOf(chunks[i].sequence),
                 chunks[i].copied);
@@ -267,13 +293,39 @@ bool TernacSession::call(const int32_t *tokens, size_t begin, size_t count,
   return false;
 }
 
+/// The row behind the last of a call that begins with row `begin`. Chunks are
+/// cut only at multiples of as many positions as a model may compute together,
+/// whatever other chunks there are: then the numbers of a sequence do not
+/// depend on them.
+size_t TernacSession::endOfCall(size_t begin,
+                                const std::vector<size_t> &chunkEnds) const {
+  constexpr uint32_t together = TERNAC_CACHE_BLOCK_POSITIONS;
+  size_t unit = std::bit_floor(std::min(together, model->max_rows));
+  size_t end = begin;
+  for (size_t chunkEnd : chunkEnds) {
+    if (chunkEnd <= end)
+      continue;
+    size_t room = model->max_rows - (end - begin);
+    if (chunkEnd - end > room) {
+      size_t position = static_cast<size_t>(positions[end]);
+      size_t last = (position + room) / unit * unit;
+      return end + (std::max(last, position) - position);
+    }
+    end = chunkEnd;
+  }
+  return end;
+}
+
 /// Runs the model over the rows of all `chunks`, in as many calls as they need.
+/// After a failure `wrote` says whether a call before had success.
 bool TernacSession::forward(const std::vector<Chunk> &chunks,
-                            const int32_t *tokens, float *logits) {
+                            const int32_t *tokens, float *logits, bool &wrote) {
   positions.clear();
   sequences.clear();
   logitRows.clear();
+  std::vector<size_t> chunkEnds;
   for (const Chunk &chunk : chunks) {
+    chunkEnds.push_back(positions.size() + chunk.count);
     for (size_t i = 0; i < chunk.count; ++i) {
       if (chunk.count - i <= chunk.logitRows)
         logitRows.push_back(static_cast<int32_t>(positions.size()));
@@ -282,8 +334,9 @@ bool TernacSession::forward(const std::vector<Chunk> &chunks,
     }
   }
   size_t firstLogit = 0;
-  for (size_t begin = 0; begin < positions.size(); begin += model->max_rows) {
-    size_t count = std::min<size_t>(positions.size() - begin, model->max_rows);
+  for (size_t begin = 0, end; begin < positions.size(); begin = end) {
+    end = endOfCall(begin, chunkEnds);
+    size_t count = end - begin;
     size_t endLogit = firstLogit;
     for (; endLogit < logitRows.size(); ++endLogit) {
       if (static_cast<size_t>(logitRows[endLogit]) >= begin + count)
@@ -292,8 +345,10 @@ bool TernacSession::forward(const std::vector<Chunk> &chunks,
     }
     size_t logitCount = endLogit - firstLogit;
     if (!call(tokens, begin, count, logitRows.data() + firstLogit, logitCount,
-              logits))
+              logits)) {
+      wrote = begin > 0;
       return false;
+    }
     if (logits)
       logits += logitCount * model->vocab_size;
     firstLogit = endLogit;
@@ -305,8 +360,9 @@ bool TernacSession::append(std::vector<Chunk> chunks, const int32_t *tokens,
                            float *logits) {
   if (!reserve(chunks))
     return false;
-  if (!forward(chunks, tokens, logits)) {
-    release(chunks, chunks.size());
+  bool wrote = false;
+  if (!forward(chunks, tokens, logits, wrote)) {
+    release(chunks, chunks.size(), wrote);
     return false;
   }
   for (const Chunk &chunk : chunks) {

@@ -150,9 +150,10 @@ class CompiledModel:
     first. Made by :func:`load`.
 
     What takes no ``sequence`` works on sequence 0. A call that raises leaves
-    all sequences as they were. A model may be used by one thread at a time. It
-    holds its memory until :meth:`close`, the end of a ``with`` block, or its
-    own end.
+    all sequences as they were, but :meth:`generate` and :meth:`logits` empty
+    sequence 0 before they feed it, and :meth:`generate_batch` empties all. A
+    model may be used by one thread at a time. It holds its memory until
+    :meth:`close`, the end of a ``with`` block, or its own end.
     """
 
     def __init__(
@@ -464,7 +465,10 @@ class CompiledModel:
         text. Parameters are as there; each prompt draws from the seed by
         itself. As many prompts go together as there are sequences, and others
         wait for one that is done; a beginning that another prompt has too is
-        computed once. All sequences are emptied, before and after.
+        computed once. With a library of ``--attention=auto`` that can change
+        the last bits of logits, and so a token where two are all but equal;
+        with ``f32`` it never does. All sequences are emptied, before and
+        after, even if this raises on the way.
 
         Raises as :meth:`generate` does, and TernacError if the cache is full,
         which cannot be unless ``cache_blocks`` was given to :func:`load`.
@@ -485,20 +489,26 @@ class CompiledModel:
         waiting = list(range(len(texts)))[::-1]
         live: dict[int, tuple[int, _Sampler]] = {}  # by sequence, its prompt
         logits: dict[int, np.ndarray] = {}
-        while waiting or live:
-            while waiting and free:
-                i, sequence = waiting.pop(), free.pop()
-                there = self.prefix(texts[i], sequence)
-                logits[sequence] = self.feed(texts[i][there:], sequence=sequence)[0]
-                live[sequence] = i, create_sampler()
-            for sequence, (i, sampler) in list(live.items()):
-                if len(new[i]) < max_new_tokens:
-                    new[i].append(sampler.sample(logits[sequence]))
-                if len(new[i]) == max_new_tokens or new[i][-1] in stop:
-                    self.free(sequence)
-                    free.append(sequence)
-                    del live[sequence]
-            logits = self.feed_batch({sequence: new[i][-1:] for sequence, (i, _) in live.items()})
+        try:
+            while waiting or live:
+                while waiting and free:
+                    i, sequence = waiting.pop(), free.pop()
+                    there = self.prefix(texts[i], sequence)
+                    logits[sequence] = self.feed(texts[i][there:], sequence=sequence)[0]
+                    live[sequence] = i, create_sampler()
+                for sequence, (i, sampler) in list(live.items()):
+                    if len(new[i]) < max_new_tokens:
+                        new[i].append(sampler.sample(logits[sequence]))
+                    if len(new[i]) == max_new_tokens or new[i][-1] in stop:
+                        self.free(sequence)
+                        free.append(sequence)
+                        del live[sequence]
+                logits = self.feed_batch(
+                    {sequence: new[i][-1:] for sequence, (i, _) in live.items()}
+                )
+        finally:
+            for sequence in range(self.sequences):
+                self.free(sequence)
         return [
             "".join(self._to_text(tokens.tolist(), iter(ids))) if isinstance(prompt, str) else ids
             for prompt, tokens, ids in zip(prompts, texts, new)

@@ -46,7 +46,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_vnni_512"], vector_bits = 512>} {
   func.func @incapable(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x16xi32>, %env: !tern.environment) {
-    // expected-error@+1 {{strategy 'tile' needs a target with 'tile_matmul'}}
+    // expected-error@+1 {{strategy 'tile' needs a target with 'x86_amx_int8'}}
     tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = tile>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
       : (memref<?x64xi8>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
     return
@@ -69,7 +69,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "tile_matmul", "x86_vnni_512", "x86_amx_int8"], vector_bits = 512>} {
   func.func @rows(%q: memref<?x256xi8>, %sum: memref<?xi32>, %w: memref<64xi8>, %y: memref<?x1xi32>, %env: !tern.environment) {
-    // expected-error@+1 {{strategy 'tile' expected a packing of tiles of 16 rows by 4 bytes (tile2, base3), but got}}
+    // expected-error@+1 {{strategy 'tile' expected a packing of tiles of 16 rows by 4 bytes whose superblocks fit 640 columns (tile2, base3), but got}}
     tern.matmul %q, %sum, %w into %y {cols = 256 : i64, config = #tern.lowering_config<strategy = tile>, packing = #tern.packing<two_bit, rows = 1, group = 64, blocks = 1>}
       : (memref<?x256xi8>, memref<?xi32>, memref<64xi8>, memref<?x1xi32>) -> ()
     return

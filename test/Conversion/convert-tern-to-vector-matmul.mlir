@@ -216,7 +216,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vec
 // the matrix needs have a builder of their own.
 
 // CHECK-LABEL: func.func @lut_two_bit
-// CHECK: call @tern_matmul_lut_tile2col_64x20_many_q24(
+// CHECK: call @tern_matmul_lut_tile2col_64x20_q24_many(
 // CHECK: call @tern_build_tables_tile2col_20_q24(
 // CHECK: call @tern_matmul_lut_tile2col_64x20(
 func.func @lut_two_bit(%q: memref<?x24xi8>, %sum: memref<?xi32>, %w: memref<320xi8>, %y: memref<?x64xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {

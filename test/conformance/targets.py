@@ -3,12 +3,13 @@
 """The targets under test and what each claims: a new target is one line of TARGETS."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from bare import emulate, missing  # noqa: E402
+from host import host_features  # noqa: E402
 
 PACKINGS = ("row2", "tile2", "base3")
 _LEVEL2 = ("ssse3", "sse4_2")
@@ -21,6 +22,7 @@ class Target:
     name: str
     spec: str  # the value of --target
     matmul: dict  # strategy -> packings; every other op is claimed by every target
+    elsewhere: dict = field(default_factory=dict)  # what it claims beside `matmul`, with code that other targets have and run
     needs: tuple = ()  # the processor features, as Linux names them, without which its code cannot run here
 
     def __str__(self):
@@ -45,16 +47,17 @@ DOT = {"dot": PACKINGS}
 LUT = {"lut": ("tile2", "base3")}
 ALL = {**ADD_SUB, **LUT, **DOT}
 TILE = {"tile": ("tile2", "base3")}
+NATIVE = {**ALL, **TILE} if {"amx_tile", "amx_int8"} <= host_features() else ALL
 
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 TARGETS = (
     REFERENCE,
-    Target("x86-64", "cpu,arch=x86-64", ALL, ("sse2",)),
-    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, _LEVEL2),
-    Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, _LEVEL3),
-    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, (*_LEVEL3, "avx_vnni")),
-    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, (*_LEVEL3, "avx512vl", "avx512_vnni")),
-    Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, _LEVEL4),
-    Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8", TILE, (*_LEVEL4, "avx512_vnni", "amx_tile", "amx_int8")),
-    Target("native", "cpu,arch=native", ALL, _LEVEL2),
+    Target("x86-64", "cpu,arch=x86-64", ALL, needs=("sse2",)),
+    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2),
+    Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, needs=_LEVEL3),
+    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni")),
+    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni")),
+    Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4),
+    Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8", TILE, ALL, (*_LEVEL4, "avx512_vnni", "amx_tile", "amx_int8")),
+    Target("native", "cpu,arch=native", NATIVE, needs=_LEVEL2),
 )

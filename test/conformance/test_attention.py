@@ -105,6 +105,13 @@ def test_narrow_factors(build):
                 y, _ = cases.library.call(name, scene.arguments(rows, scene.pool, 1), scene.output(rows), threads)
                 whole = y if whole is None else whole
                 cases.judge(f"{name} threads={threads}", complaint(close, y) or ("" if same_bits(y, whole) else "other bits"))
+            # Fewer rows than are many, on their own and beside those of another sequence.
+            long, other = (np.flatnonzero(scene.sequences == LENGTHS.index(length)) for length in (200, 70))
+            some = long[136:151]
+            both = np.concatenate([some, other])
+            y, _ = cases.library.call(name, scene.arguments(some, pool, 1), scene.output(some), 2)
+            beside, _ = cases.library.call(name, scene.arguments(both, pool, 1), scene.output(both), 2)
+            cases.judge(f"{name} beside others", "" if same_bits(y, beside[: len(some)]) else "other bits than alone")
             for sequence, length in enumerate(LENGTHS):
                 mine = np.flatnonzero(scene.sequences == sequence)
                 y, _ = cases.library.call(name, scene.arguments(mine, pool, 1), scene.output(mine), 2)

@@ -57,7 +57,7 @@ def test_threads(compiled, tokens, kind, options):
 @pytest.mark.parametrize("kind", KINDS)
 def test_chunks(compiled, tokens, kind, options):
     if "--attention=f32" not in options:
-        # `auto` may later compute long runs of rows by other means than short ones; today it does not.
+        # `auto` may compute long runs of rows by other means than short ones.
         options = (*options, "--attention=f32")
     library = compiled(kind, *options)
     whole = support.logits(library, tokens)
@@ -108,20 +108,30 @@ def test_strategies_and_packings(compiled, tokens, kind, architecture):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", MODES)
 def test_sequences(compiled, kind, mode, threads):
-    library = compiled(kind, "--max-sequences=5", *MODES[mode])
+    # More tokens than a call takes: where calls end, other sequences must not matter.
+    library = compiled(kind, "--max-sequences=5", "--max-tokens-per-call=100", *MODES[mode])
     rng = numpy.random.default_rng(5)
-    texts = [rng.integers(0, VOCABULARY, length).tolist() for length in (150, 1, 64, 90, 127)]
-    alone = [support.logits(library, text, "--threads=1", "--chunk=1") for text in texts]
+    texts = [rng.integers(0, VOCABULARY, length).tolist() for length in (250, 1, 64, 190, 127)]
+    fed = []
 
     with load(library, threads, pinning=False, sequences=len(texts)) as session:
         done = [0] * len(texts)
-        # Ragged: chunks of 1 to 40 tokens of some sequences, in any order, until all are through.
+        # Ragged: chunks of 1 to 140 tokens of some sequences, in any order, until all are through.
         while left := [i for i, text in enumerate(texts) if done[i] < len(text)]:
             chosen = rng.permutation(left)[: rng.integers(1, len(left) + 1)].tolist()
-            chunks = {i: texts[i][done[i] : done[i] + int(rng.choice([1, 1, 3, 17, 40]))] for i in chosen}
+            chunks = {i: texts[i][done[i] : done[i] + int(rng.choice([1, 1, 3, 17, 40, 140]))] for i in chosen}
             for sequence, logits in session.feed_batch(chunks).items():
                 done[sequence] += len(chunks[sequence])
-                assert numpy.array_equal(logits, alone[sequence][done[sequence] - 1]), (sequence, done[sequence])
+                fed.append((sequence, chunks[sequence], logits, done[sequence]))
+    # The same chunks of each sequence on its own.
+    with load(library, 1, pinning=False, sequences=len(texts)) as session:
+        for sequence, chunk, logits, end in fed:
+            alone = session.feed_batch({sequence: chunk})[sequence]
+            assert numpy.array_equal(logits, alone), (sequence, end)
+    if "--attention=f32" in MODES[mode]:
+        for sequence, text in enumerate(texts):
+            alone = support.logits(library, text, "--threads=1", "--chunk=1")
+            assert all(numpy.array_equal(logits, alone[end - 1]) for number, _, logits, end in fed if number == sequence), sequence
 
 
 def test_decoding_side_by_side(compiled, tokens):

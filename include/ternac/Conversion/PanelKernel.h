@@ -61,27 +61,25 @@ public:
   virtual int64_t columns() const = 0;
   /// Columns are multiplied in multiples of this; q must have as many.
   virtual int64_t columnStep() const { return 4; }
+  /// Whether calls may have fewer tokens than a slot.
+  virtual bool fillsSlots() const { return false; }
   /// The digits of a block as bytes 0, 1, 2.
   virtual llvm::SmallVector<mlir::Value> decode(VectorBuilder &v,
                                                 const packing::Layout &layout,
-                                                mlir::Value weights) const {
-    return decodeCodes(v, layout, weights);
-  }
+                                                mlir::Value weights) const = 0;
   /// Adds the products of `step` to its sums.
   virtual void multiply(VectorBuilder &v, const PanelStep &step) const = 0;
 };
-
-/// Whether matrices of `layout` can be unpacked to panels.
-bool hasPanels(const packing::Layout &layout);
 
 /// The most bytes of rows of q that a kernel copies to its stack, to fill a
 /// slot when a call has fewer tokens.
 inline constexpr int64_t kMaxSlotBytes = 1 << 20;
 
 /// Replaces `op`, a packed matmul in buffer form of a layout with panels, by
-/// this thread's share of a call of its kernel. The kernel takes any number of
-/// tokens if a slot has at most `kMaxSlotBytes`, else only as many as fill one.
-/// `suffix` tells its name from that of a kernel for few tokens.
+/// this thread's share of a call of its kernel. The kernel takes as many tokens
+/// as fill a slot and more, and fewer if the strategy fills slots and one has
+/// at most `kMaxSlotBytes`. `suffix` tells its name from that of a kernel for
+/// few tokens.
 llvm::LogicalResult lowerToPanels(tern::MatmulOp op, VectorBuilder &v,
                                   const PanelStrategy &strategy,
                                   llvm::StringRef suffix = "");

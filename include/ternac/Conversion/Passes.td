@@ -67,9 +67,9 @@ def ConvertTernToLLVMPass
     : Pass<"convert-tern-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Lowers the environment of a thread to LLVM";
   let description = [{
-    Lowers `tern.barrier`, `tern.thread_range` and `tern.claim` to the LLVM
-    dialect and makes `!tern.environment` a pointer. The passes of upstream do the
-    rest.
+    Lowers `tern.barrier`, `tern.thread_range`, `tern.claim` and `tern.granted`
+    to the LLVM dialect and makes `!tern.environment` a pointer. The passes of
+    upstream do the rest.
 
     Example:
 

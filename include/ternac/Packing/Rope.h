@@ -11,9 +11,8 @@
 // scaled; with the factor s:
 //
 //   linear   f / s
-//   dynamic  f with theta * (s * n / L - (s - 1))^(D / (D - 2)) for theta,
-//   where
-//            n = max(p + 1, L) is the length of the text that ends with p
+//   dynamic  f with theta * (s * n / L - (s - 1))^(D / (D - 2)) for theta; n is
+//            the length of the text that ends with p, n = max(p + 1, L)
 //   llama3   f * (1 - w + w / s), w = clamp((high - r) / (high - low), 0, 1),
 //            where r = L * f / (2 pi) is the turns that a pair makes within L
 //   yarn     f * (1 - w + w / s), w = clamp((i - a) / (b - a), 0, 1), where

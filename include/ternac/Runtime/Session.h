@@ -89,7 +89,9 @@ int32_t ternac_feed(TernacSession *session, uint32_t sequence,
  * chunks one after the other, `counts[i]` of them for `sequences[i]` (no
  * sequence twice, all counts at least 1). `logits`, if not null, receives the
  * row of the last token of each chunk. One call of the model, or as many as
- * max_rows asks for. 0, or -1. */
+ * max_rows asks for, cut such that what a sequence gets does not depend on the
+ * other chunks, to the bit. With --attention=auto its last bits may depend on
+ * how the sequence itself is cut into feeds, with f32 never. 0, or -1. */
 int32_t ternac_feed_batch(TernacSession *session, size_t chunks,
                           const uint32_t *sequences, const size_t *counts,
                           const int32_t *tokens, float *logits);
@@ -116,7 +118,9 @@ int32_t ternac_fork(TernacSession *session, uint32_t from, uint32_t to);
 /* Gives `sequence`, which must be empty, as much of the beginning of `tokens`
  * as any other sequence begins with, short of the last token, whose logits are
  * yet to be computed; shares as ternac_fork does. Returns the number of tokens
- * it has now (0 .. count-1), or -1. Feed the rest. */
+ * it has now (0 .. count-1), or -1. Feed the rest. Logits are those of the
+ * whole prompt fed at once, to the bit with --attention=f32; with auto the last
+ * bits may differ, as after any other feeds. */
 int64_t ternac_prefix(TernacSession *session, uint32_t sequence,
                       const int32_t *tokens, size_t count);
 

@@ -1,5 +1,4 @@
-//===- Attention.cpp - Lowering of attention
-//-------------------------------===//
+//===- Attention.cpp - Lowering of attention ------------------------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -28,8 +27,6 @@ using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
 
-/// Rows from which on runs of them are computed together.
-static constexpr int64_t kManyRows = 16;
 /// How far ahead of its use a line is fetched from the second-level cache.
 static constexpr int64_t kNearLineBytes = 1024;
 
@@ -335,7 +332,7 @@ void ternac::lowerAttention(AttentionOp op, VectorBuilder &v,
   AttentionBuilder builder(op, v, cache);
   Value rows = memref::DimOp::create(v.b, op.getOuts()[0], 0);
   Value many = arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, rows,
-                                     v.index(kManyRows));
+                                     v.index(AttentionOp::kManyRows));
   auto choice = scf::IfOp::create(v.b, many, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(v.b);
   v.b.setInsertionPointToStart(choice.thenBlock());

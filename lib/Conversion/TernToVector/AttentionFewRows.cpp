@@ -1,5 +1,4 @@
-//===- AttentionFewRows.cpp - Attention of a few rows
-//----------------------===//
+//===- AttentionFewRows.cpp - Attention of a few rows ---------------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- AttentionManyRows.cpp - Attention of many rows
-//----------------------===//
+//===- AttentionManyRows.cpp - Attention of many rows ---------------------===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -47,7 +46,8 @@ public:
   ManyRows(const AttentionBuilder &builder, const NarrowProducts *products)
       : AttentionBuilder(builder), tileRows(op.getTileRows()) {
     // Sums over head_dim and over a block, of products of 32 numbers each.
-    if (op.getNarrow() && headDim % 32 == 0)
+    if (op.getNarrow() && headDim % 32 == 0 &&
+        tileRows >= AttentionOp::kManyRows)
       narrow = products;
     int64_t bits = v.options.vectorBits;
     int64_t perVector = std::max<int64_t>(1, lanes * 32 / bits);

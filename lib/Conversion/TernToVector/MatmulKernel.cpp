@@ -7,9 +7,6 @@
 
 #include "MatmulParts.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/BuiltinOps.h"
-
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;

@@ -42,7 +42,7 @@ public:
         stack(v.b.getI8Type(), strategy.groups() * panelColumns * kBlockLanes);
     int64_t chunk = kSumBytes / (4 * sumStride) / slotTokens * slotTokens;
     sums = stack(v.b.getI32Type(), chunk * sumStride);
-    if (slotTokens * shape.qStride <= kMaxSlotBytes)
+    if (strategy.fillsSlots() && slotTokens * shape.qStride <= kMaxSlotBytes)
       fillSlot();
     slotLimit = arith::SubIOp::create(
         v.b, arith::MaxUIOp::create(v.b, tokens, v.index(slotTokens)),
@@ -237,20 +237,24 @@ private:
 
 } // namespace
 
-bool ternac::hasPanels(const packing::Layout &layout) {
+/// Whether matrices of `layout` can be unpacked to panels of `strategy`.
+static bool hasPanels(const packing::Layout &layout,
+                      const PanelStrategy &strategy) {
   bool digits = layout.code == packing::Code::TwoBit ||
                 layout.code == packing::Code::Base3;
-  return digits && layout.rows == kBlockLanes && layout.group == 4;
+  return digits && layout.rows == kBlockLanes && layout.group == 4 &&
+         strategy.columns() % layout.span() == 0;
 }
 
 LogicalResult ternac::lowerToPanels(MatmulOp op, VectorBuilder &v,
                                     const PanelStrategy &strategy,
                                     StringRef suffix) {
   MatmulShape shape(op);
-  if (!hasPanels(shape.layout) || strategy.columns() % shape.layout.span() != 0)
+  if (!hasPanels(shape.layout, strategy))
     return op.emitOpError("strategy '")
            << strategy.name() << "' expected a packing of tiles of 16 rows by "
-           << "4 bytes (tile2, base3), but got " << *op.getPacking();
+           << "4 bytes whose superblocks fit " << strategy.columns()
+           << " columns (tile2, base3), but got " << *op.getPacking();
   int64_t columns = llvm::alignTo(shape.paddedCols(), strategy.columnStep());
   if (shape.qStride < columns)
     return op.emitOpError("strategy '")
@@ -272,7 +276,7 @@ LogicalResult ternac::lowerToPanels(MatmulOp op, VectorBuilder &v,
 LogicalResult ternac::lowerByRows(MatmulOp op, VectorBuilder &v,
                                   const BlockStrategy &blocks,
                                   const PanelStrategy &panels) {
-  if (!hasPanels(op.getPacking()->getLayout()))
+  if (!hasPanels(op.getPacking()->getLayout(), panels))
     return lowerToKernel(op, v, blocks);
   Value tokens = memref::DimOp::create(v.b, op.getQ(), 0);
   Value isMany = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ugt, tokens,

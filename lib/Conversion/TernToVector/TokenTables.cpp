@@ -21,8 +21,7 @@
 
 #include "TokenTables.h"
 
-#include "ternac/Conversion/MatmulKernel.h"
-#include "ternac/Packing/Layout.h"
+#include "MatmulParts.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -41,15 +40,8 @@ constexpr int64_t kWordRows = 8;
 constexpr int64_t kTilesAhead = 2;
 
 /// The static facts of one kernel.
-struct Shape {
-  packing::Layout layout;
-  int64_t rows, cols; ///< M and K, before padding
-  int64_t qStride;    ///< columns of q, at least the padded K
-
-  explicit Shape(MatmulOp op)
-      : layout(op.getPacking()->getLayout()), rows(op.getMatrixRows()),
-        cols(op.getMatrixCols()),
-        qStride(cast<MemRefType>(op.getQ().getType()).getDimSize(1)) {}
+struct Shape : MatmulShape {
+  using MatmulShape::MatmulShape;
 
   bool isBase3() const { return layout.code == packing::Code::Base3; }
   int64_t digits() const { return layout.digits(); }
@@ -458,12 +450,7 @@ void ternac::callTokenTables(MatmulOp op, VectorBuilder &v, Value count) {
   Shape shape(op);
   Type i8 = v.b.getI8Type(), i16 = v.b.getI16Type(), i32 = v.b.getI32Type(),
        index = v.b.getIndexType();
-  std::string name = "tern_matmul_lut_" + shape.layout.name() + "_" +
-                     std::to_string(shape.rows) + "x" +
-                     std::to_string(shape.cols) + "_many";
-  // Rows of q that are wider than this matrix needs are a variant.
-  if (shape.qStride != shape.layout.paddedCols(shape.cols))
-    name += "_q" + std::to_string(shape.qStride);
+  std::string name = matmulKernelName("lut", shape) + "_many";
   func::FuncOp kernel = getKernelFunction(
       op, name,
       {flat(i8), op.getWeight().getType(), flat(i32), flat(i16), index, index,
@@ -501,6 +488,10 @@ void ternac::callTokenTables(MatmulOp op, VectorBuilder &v, Value count) {
     Value begin = share.getBegin(), end = share.getEnd();
     Value from = arith::DivUIOp::create(v.b, begin, tiles);
     Value to = arith::CeilDivUIOp::create(v.b, end, tiles);
+    // A thread without tiles builds no tables.
+    Value isIdle =
+        arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, begin, end);
+    to = arith::SelectOp::create(v.b, isIdle, from, to);
     v.forRange(from, to, 1, [&](Value block) {
       Value firstTile = v.mul(block, tiles);
       Value lower =

@@ -35,6 +35,7 @@ public:
   StringRef name() const override { return "tile"; }
   int64_t tokensPerSlot() const override { return kTileRows; }
   int64_t slotsTogether() const override { return 2; }
+  bool fillsSlots() const override { return true; }
   int64_t groups() const override { return 2; }
   /// A panel of 20 KB, so that it and the activations of two slots stay in the
   /// first-level cache. It takes ten products to a sum, without a loop: tiles
@@ -107,7 +108,7 @@ struct ConvertTernTileToX86
       return;
     if (!target || !target.hasCapability("x86_amx_int8")) {
       matmuls.front().emitError("strategy 'tile' needs a target with "
-                                "'tile_matmul'");
+                                "'x86_amx_int8'");
       return signalPassFailure();
     }
     VectorOptions options = vectorOptions(module, kBlockLanes);

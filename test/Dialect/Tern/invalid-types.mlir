@@ -105,7 +105,6 @@ func.func private @f() attributes {a = #tern.source<"w", packed_rows, rows = 6, 
 // file C1
 // expected-error@+1 {{(C1) expected a fingerprint of 16 hexadecimal digits for 'a', but got '12'}}
 func.func private @f() attributes {a = #tern.file<path = "a", size = 1, fingerprint = "12">}
-/root/.pyenv/libexec/pyenv-hooks: line 24: enable: cannot open shared object /root/.pyenv/libexec/pyenv-realpath.dylib: /root/.pyenv/libexec/pyenv-realpath.dylib: cannot open shared object file: No such file or directory
 
 // -----
 

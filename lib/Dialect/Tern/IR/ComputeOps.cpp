@@ -271,8 +271,9 @@ int64_t AttentionOp::getGroup() {
 }
 
 int64_t AttentionOp::getTileRows() {
+  int64_t least = getGroup() <= kMostShared ? kManyRows : 1;
   return std::max<int64_t>(
-      1, llvm::bit_floor(uint64_t(kTilePairs) / uint64_t(getGroup())));
+      least, llvm::bit_floor(uint64_t(kTilePairs) / uint64_t(getGroup())));
 }
 
 /// Pairs of a tile, and some more, so that they can be taken several at a time.

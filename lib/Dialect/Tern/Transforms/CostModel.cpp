@@ -91,6 +91,11 @@ static constexpr int64_t defaultL2 = 1 << 20;
 static constexpr int64_t tileRows = 16;
 static constexpr double tileSpeed = 8;
 
+/// Operations on general registers of `lut` for each weight and each of many
+/// rows, as measured: 18 instructions, half of them on vectors, for 4 bytes of
+/// 5 weights and 16 rows.
+static constexpr double sideBySideOps = 0.03;
+
 /// The part of the shorter time that does not overlap with the longer; measured
 /// as 0.15 to 0.25 on kernels whose two times are about equal.
 static constexpr double notOverlapped = 0.2;
@@ -107,7 +112,11 @@ static std::pair<double, double> passes(const KernelForm &form,
   switch (form.strategy) {
   case Strategy::Reference:
   case Strategy::AddSub:
+    break;
   case Strategy::Lut:
+    // Many rows lie side by side in the tables.
+    if (tokens > MatmulOp::kFewRows)
+      return {0, 0};
     break;
   case Strategy::Dot: {
     // Few rows share what their accumulators leave registers for; for many the
@@ -143,7 +152,9 @@ Cost tern::estimate(const KernelForm &form, TargetAttr target, int64_t rows,
   cost.arithmetic = weights * (form.byteOps * unpacked / byteRate +
                                form.products * products / peak +
                                form.scalarOps * unpacked / scalarRate);
-  if (form.strategy == Strategy::Lut) {
+  if (form.strategy == Strategy::Lut && tokens > MatmulOp::kFewRows) {
+    cost.arithmetic = weights * tokens * sideBySideOps / scalarRate;
+  } else if (form.strategy == Strategy::Lut) {
     // 256 sums of two bytes for each group of columns, each written once; those
     // that leave the second-level cache come back from memory for every tile.
     double tables = double(layout.paddedCols(cols) / layout.digits()) * 512;

@@ -444,131 +444,6 @@ def Tern_RopeOp : Tern_ComputeOp<"rope"> {
   }];
 }
 
-def Tern_KVAppendOp : Tern_Op<"kv_append", [
-    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "stores keys and values in the cache";
-  let description = [{
-    Gives the cache in which layer `layer` of sequence sequences[r] holds, at
-    positions[r], the keys k[r] and values v[r]. In the buffer form there is no
-    result: the cache is changed.
-
-    An i8 cache holds, for each head, `round(x * (127 / a))` and the scale
-    `a / 127` with `a = max(absmax(x), 1e-5)`.
-
-    Constraints:
-    * (C1) k and v are [n, heads * head_dim] of the cache; there are n positions
-      and sequences.
-    * (C2) the operands are all tensors or all memrefs, and the result is
-      present exactly with tensors.
-
-    Example:
-
-    ```mlir
-    func.func @f(%c: !tern.kv_cache<1x2x8xf32>, %l: index, %k: tensor<?x16xf32>,
-                 %v: tensor<?x16xf32>, %p: tensor<?xi32>, %s: tensor<?xi32>) -> !tern.kv_cache<1x2x8xf32> {
-      %d = tern.kv_append %k, %v, %c[%l] at %p of %s
-        : (tensor<?x16xf32>, tensor<?x16xf32>, !tern.kv_cache<1x2x8xf32>, index, tensor<?xi32>, tensor<?xi32>)
-        -> !tern.kv_cache<1x2x8xf32>
-      return %d : !tern.kv_cache<1x2x8xf32>
-    }
-    ```
-  }];
-  let arguments = (ins Tern_F32Rows:$k, Tern_F32Rows:$v,
-    Tern_KVCacheType:$cache, Index:$layer, Tern_I32Vector:$positions,
-    Tern_I32Vector:$sequences);
-  let results = (outs Optional<Tern_KVCacheType>:$new_cache);
-  let assemblyFormat = [{
-    $k `,` $v `,` $cache `[` $layer `]` `at` $positions `of` $sequences
-    attr-dict `:` functional-type(operands, results)
-  }];
-  let hasVerifier = 1;
-}
-
-def Tern_AttentionOp : Tern_ComputeOp<"attention"> {
-  let summary = "causal attention over the cache";
-  let description = [{
-    For row r and head h, with kv head g = h / (heads / cache heads) and
-    p <= positions[r] of sequence sequences[r]:
-
-    ```text
-    score[p] = q[r, h] . K[g, p] / sqrt(head_dim)
-    y[r, h]  = sum_p softmax(score)[p] * V[g, p]
-    ```
-
-    A layer whose entry in `windows` is w > 0 has a sliding window: only the last
-    w positions count, p > positions[r] - w. An only entry is that of all layers;
-    without the attribute, or with 0, all positions count.
-
-    All in f32. Positions are reduced in blocks of 64 whose partial results are
-    merged in ascending order, so that a row's bits depend on nothing else. An
-    i8 cache's scale multiplies the score of a key and the weight of a value.
-    With `narrow`, the factors of both products may be rounded to bf16, their
-    sums still f32, in whole tiles: `getTileRows` rows of successive positions of
-    one sequence.
-
-    In the buffer form two memrefs after `into` are scratch. The first has 80
-    f32 for each row and head. The second has room for either of two things: the
-    partial results of one row, which the threads compute together if rows are
-    few (head_dim + 83 f32 for each head and 64 blocks), or a tile of rows of
-    each of 64 threads (`getTileSize`).
-
-    Constraints:
-    * (C1) q and the result are [n, heads * head_dim], heads a multiple of the
-      cache's; the scratch is [n, heads * 80] f32 and [`getSharedScratch`] f32.
-    * (C2) windows has one entry, or one for each layer of the cache, none of
-      them negative.
-
-    Example:
-
-    ```mlir
-    func.func @f(%q: tensor<?x32xf32>, %c: !tern.kv_cache<1x2x8xf32>, %l: index,
-                 %p: tensor<?xi32>, %s: tensor<?xi32>) -> tensor<?x32xf32> {
-      %y = tern.attention %q, %c[%l] at %p of %s
-        : (tensor<?x32xf32>, !tern.kv_cache<1x2x8xf32>, index, tensor<?xi32>, tensor<?xi32>) -> tensor<?x32xf32>
-      return %y : tensor<?x32xf32>
-    }
-    ```
-  }];
-  let arguments = (ins Tern_F32Rows:$q, Tern_KVCacheType:$cache, Index:$layer,
-    Tern_I32Vector:$positions, Tern_I32Vector:$sequences,
-    Variadic<AnyMemRef>:$outs, OptionalAttr<DenseI64ArrayAttr>:$windows,
-    UnitAttr:$narrow);
-  let assemblyFormat = [{
-    $q `,` $cache `[` $layer `]` `at` $positions `of` $sequences
-    (`into` $outs^)? attr-dict `:` functional-type(operands, results)
-  }];
-  let extraClassDeclaration = [{
-    /// Blocks whose partial results the scratch has room for.
-    static constexpr int64_t kSpan = 64;
-    /// f32 of a slot of the scratch: what a block is reduced with, by head.
-    static constexpr int64_t kSlot = 80;
-    /// Threads that have a tile in the scratch.
-    static constexpr int64_t kTiles = 64;
-    /// Pairs of a row and a query head of a tile, if a row has no more.
-    static constexpr int64_t kTilePairs = 64;
-    /// Query heads, and those that share a head of the cache.
-    int64_t getHeads();
-    int64_t getGroup();
-    /// Rows of a tile, a power of two of at most 64, so that no tile needs
-    /// positions of more than one block that not all of its rows see.
-    int64_t getTileRows();
-    /// f32 of the parts of a tile: queries, weights and sums of its pairs, the
-    /// keys or values of a block, and one of `kTileStatistics` numbers of each
-    /// pair.
-    static constexpr int64_t kTileStatistics = 6;
-    int64_t getTileQueries();
-    int64_t getTileWeights();
-    int64_t getTileSums();
-    int64_t getTileBlock();
-    int64_t getTileNumbers();
-    int64_t getTileSize();
-    /// Columns of the scratch per row, and the size of the other.
-    int64_t getRowScratch();
-    int64_t getPartials();
-    int64_t getSharedScratch();
-  }];
-}
-
 def Tern_GateOp : Tern_ComputeOp<"gate"> {
   let summary = "activation of a gate times a product";
   let description = [{
@@ -762,11 +637,11 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     /// Rows of q whose tables the scratch of `lut` holds, and the i16 elements
     /// of a row's tables: 256 for each byte of a row of the matrix.
     static constexpr int64_t kTableRows = 4;
+    static constexpr int64_t kTableElements = 256;
     /// Rows of q that are few, if more than one, and columns of q that a
     /// product of `tile` takes.
     static constexpr int64_t kFewRows = 16;
     static constexpr int64_t kTileColumns = 64;
-    static constexpr int64_t kTableElements = 256;
     /// Rows of q that `lut` looks up side by side, and the blocks of them whose
     /// sums the scratch has room for.
     static constexpr int64_t kBlockTokens = 16;
@@ -806,6 +681,7 @@ def Tern_RescaleOp : Tern_ComputeOp<"rescale", [AttrSizedOperandSegments]> {
   }];
 }
 
+include "ternac/Dialect/Tern/IR/TernAttentionOps.td"
 include "ternac/Dialect/Tern/IR/TernThreadOps.td"
 
 #endif // TERNAC_DIALECT_TERN_IR_TERNOPS_TD
