@@ -37,8 +37,63 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["fma
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["fma", "f16_convert"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @no_instruction
   // CHECK-NOT: bf16
+  // CHECK: return
   func.func @no_instruction(%q: memref<?x32xf32>, %c: !tern.kv_cache<1x1x32xf16>, %l: index, %p: memref<?xi32>,
                             %y: memref<?x32xf32>, %rows: memref<?x80xf32>, %tiles: memref<1187840xf32>, %env: !tern.environment) {
+    tern.attention %q, %c[%l] at %p of %p into %y, %rows, %tiles {narrow}
+      : (memref<?x32xf32>, !tern.kv_cache<1x1x32xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x32xf32>, memref<?x80xf32>, memref<1187840xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
+// Tiles where they are granted, else pairs: the product of queries by keys, and of weights by values.
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["fma", "f16_convert", "bf16_dot", "x86_amx_bf16"], vector_bits = 512>} {
+  // CHECK-LABEL: func.func @tiles(
+  // CHECK: %[[GRANTED:.*]] = tern.granted %{{.*}}, 1
+  // CHECK: %[[USE:.*]] = arith.andi %{{.*}}, %[[GRANTED]]
+  // CHECK: scf.if %[[USE]]
+  // CHECK: call @tern_attention_tile_64x64x32_from16_to64(%{{.*}}) : (memref<?xf32>, index, index, index) -> ()
+  // CHECK: call @tern_attention_tile_64x32x64_from64_to32(
+  // CHECK-NOT: dpbf16ps
+  // CHECK: } else {
+  // CHECK: scf.if
+  // CHECK: dpbf16ps
+  // CHECK: } else {
+  // CHECK-NOT: dpbf16ps
+  // CHECK: math.fma
+  // CHECK: return
+  // CHECK: func.func private @tern_attention_tile_64x64x32_from16_to64(%[[M:.*]]: memref<?xf32>, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index) attributes {passthrough = ["noinline"]}
+  // CHECK: scf.for
+  // CHECK-COUNT-4: amx.tile_zero : !amx.tile<16x16xf32>
+  // CHECK: %[[X:.*]] = amx.tile_load %[[M]][%{{.*}}], %{{.*}} : memref<?xf32> into !amx.tile<16x32xbf16>
+  // CHECK: %[[W:.*]] = amx.tile_load %[[M]]{{.*}} into !amx.tile<16x32xbf16>
+  // CHECK: amx.tile_mulf %[[X]], %[[W]], %{{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
+  // CHECK-COUNT-3: amx.tile_mulf %[[X]],
+  // CHECK-COUNT-4: amx.tile_store %[[M]]
+  // CHECK: func.func private @tern_attention_tile_64x32x64_from64_to32(
+  // CHECK-COUNT-4: amx.tile_mulf
+  // CHECK-NOT: amx.tile_mulf
+  func.func @tiles(%q: memref<?x32xf32>, %c: !tern.kv_cache<1x1x32xf16>, %l: index, %p: memref<?xi32>,
+                   %y: memref<?x32xf32>, %rows: memref<?x80xf32>, %tiles: memref<1187840xf32>, %env: !tern.environment) {
+    tern.attention %q, %c[%l] at %p of %p into %y, %rows, %tiles {narrow}
+      : (memref<?x32xf32>, !tern.kv_cache<1x1x32xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x32xf32>, memref<?x80xf32>, memref<1187840xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
+// Tiles only: without the grant all is f32, and no instruction rounds to bf16.
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["fma", "f16_convert", "x86_amx_bf16"], vector_bits = 512>} {
+  // CHECK-LABEL: func.func @tiles_only
+  // CHECK-NOT: arith.truncf
+  // CHECK: call @tern_attention_tile_
+  // CHECK-NOT: {{dpbf16ps|arith.truncf}}
+  // CHECK: return
+  func.func @tiles_only(%q: memref<?x32xf32>, %c: !tern.kv_cache<1x1x32xf16>, %l: index, %p: memref<?xi32>,
+                        %y: memref<?x32xf32>, %rows: memref<?x80xf32>, %tiles: memref<1187840xf32>, %env: !tern.environment) {
     tern.attention %q, %c[%l] at %p of %p into %y, %rows, %tiles {narrow}
       : (memref<?x32xf32>, !tern.kv_cache<1x1x32xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x32xf32>, memref<?x80xf32>, memref<1187840xf32>) -> ()
     return

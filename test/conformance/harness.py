@@ -128,8 +128,9 @@ class Library:
         """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds."""
         self.library, self.workspace = ctypes.CDLL(str(path)), workspace
 
-    def call(self, name, arguments, outputs, threads=1):
-        """Calls a function with `threads` threads. `arguments` are arrays, InOut arrays or integers; `outputs` are (shape, type).
+    def call(self, name, arguments, outputs, threads=1, grant=True):
+        """Calls a function with `threads` threads, granting it what the host can. `arguments` are arrays, InOut arrays or integers;
+        `outputs` are (shape, type).
 
         Returns the outputs and then the changed arguments. Memory around an output must stay as it was, and so must arguments."""
         values, changed = [], []
@@ -157,7 +158,7 @@ class Library:
         counter = ctypes.c_int64(0)
 
         def run(thread):
-            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0, granted())
+            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0, granted() if grant else 0)
             function(*fixed, ctypes.byref(frame))
 
         others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]

@@ -15,6 +15,7 @@ PACKINGS = ("row2", "tile2", "base3")
 _LEVEL2 = ("ssse3", "sse4_2")
 _LEVEL3 = (*_LEVEL2, "avx2", "fma", "f16c", "bmi2")
 _LEVEL4 = (*_LEVEL3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+_AMX = ("amx_tile", "amx_int8", "amx_bf16")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ TARGETS = (
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni")),
     Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni")),
     Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4),
-    Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8", TILE, ALL, (*_LEVEL4, "avx512_vnni", "amx_tile", "amx_int8")),
+    Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8,+amx-bf16", TILE, ALL, (*_LEVEL4, "avx512_vnni", *_AMX)),
     Target("native", "cpu,arch=native", NATIVE, needs=_LEVEL2),
 )
+# Those with two instructions for products of bf16.
+BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)

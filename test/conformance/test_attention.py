@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness import TOLERANCES, Build, Cases, Close, complaint, same_bits
-from targets import TARGETS
+from targets import BF16, TARGETS
 from test_cache import Scene, function
 
 # Heads of queries, heads of the cache, size of a head, cache, windows of the two layers or of both.
@@ -90,9 +90,11 @@ def test_unseen_positions(build):
             cases.judge(f"{name} seen", "finite numbers of an infinite value" if np.isfinite(seen).any() else "")
 
 
-@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+@pytest.mark.parametrize("build", [Build.of(target, module) for target in (*TARGETS, *BF16)], ids=str)
 def test_narrow_factors(build):
-    """Factors of bf16 in whole tiles of rows: close to f32, whatever the threads and the other sequences of the call."""
+    """Factors of bf16 in whole tiles of rows: close to f32, whatever the threads and the other sequences of the call. Without tiles that
+    are granted they are those of another instruction, or f32."""
+    tiles, pairs = ("+amx-bf16" in build.target.spec, "+avx512bf16" in build.target.spec)
     with Cases(build, "attention") as cases:
         for kind in NARROW:
             scene = Scene(*kind, ends=[length - 1 for length in LENGTHS])
@@ -112,6 +114,11 @@ def test_narrow_factors(build):
             y, _ = cases.library.call(name, scene.arguments(some, pool, 1), scene.output(some), 2)
             beside, _ = cases.library.call(name, scene.arguments(both, pool, 1), scene.output(both), 2)
             cases.judge(f"{name} beside others", "" if same_bits(y, beside[: len(some)]) else "other bits than alone")
+            ungranted, _ = cases.library.call(name, scene.arguments(rows, scene.pool, 1), scene.output(rows), 2, grant=False)
+            cases.judge(f"{name} without tiles", complaint(close, ungranted))
+            for one, other, same in ((ungranted, whole, not tiles), (ungranted, wide, not pairs), (whole, wide, not tiles)):
+                if build.target.name != "native":
+                    cases.judge(f"{name} instructions", "" if same_bits(one, other) == same else "not the products expected")
             for sequence, length in enumerate(LENGTHS):
                 mine = np.flatnonzero(scene.sequences == sequence)
                 y, _ = cases.library.call(name, scene.arguments(mine, pool, 1), scene.output(mine), 2)

@@ -31,25 +31,32 @@ struct NarrowProduct {
   int64_t vectors;
   mlir::Value sums; ///< f32, of the first row
   int64_t sumStride;
+  int64_t rows; ///< a multiple of `NarrowProducts::rows`
 };
 
 /// How a target computes them.
 class NarrowProducts {
 public:
   virtual ~NarrowProducts() = default;
-  /// Rows of a product, at most 16.
+  /// Whether they may be used, which only the host of a call may know; null:
+  /// always.
+  virtual mlir::Value usable(VectorBuilder &v) const { return mlir::Value(); }
+  /// Whether vectors of f32 are rounded to bf16 by an instruction.
+  virtual bool rounds() const = 0;
+  /// Rows that are computed together, at most 16, and those of a product.
   virtual int64_t rows() const = 0;
+  virtual int64_t mostRows() const { return rows(); }
   /// Vectors of 16 columns of a product, at most 4.
   virtual int64_t vectors() const = 0;
   virtual void multiply(VectorBuilder &v,
                         const NarrowProduct &product) const = 0;
 };
 
-/// Replaces `op`, which is in buffer form, by loops that use `products` where
-/// the op may be narrow, and a barrier.
-llvm::LogicalResult replaceAttention(tern::AttentionOp op,
-                                     const VectorOptions &options,
-                                     const NarrowProducts &products);
+/// Replaces `op`, which is in buffer form, by loops that use the first of
+/// `products` that may be used where the op may be narrow, and a barrier.
+llvm::LogicalResult
+replaceAttention(tern::AttentionOp op, const VectorOptions &options,
+                 llvm::ArrayRef<const NarrowProducts *> products);
 
 } // namespace ternac
 

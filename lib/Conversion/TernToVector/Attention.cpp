@@ -328,7 +328,7 @@ Value AttentionBuilder::merge(Value before, Value old, Value block, Value fresh,
 
 void ternac::lowerAttention(AttentionOp op, VectorBuilder &v,
                             const CacheBuffers &cache,
-                            const NarrowProducts *products) {
+                            ArrayRef<const NarrowProducts *> products) {
   AttentionBuilder builder(op, v, cache);
   Value rows = memref::DimOp::create(v.b, op.getOuts()[0], 0);
   Value many = arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, rows,

@@ -149,7 +149,7 @@ private:
 /// Writes the loops of calls of few rows, and of many.
 void lowerFewRows(const AttentionBuilder &builder, mlir::Value rows);
 void lowerManyRows(const AttentionBuilder &builder, mlir::Value rows,
-                   const NarrowProducts *products);
+                   llvm::ArrayRef<const NarrowProducts *> products);
 
 } // namespace ternac
 

@@ -43,12 +43,14 @@ using arith::CmpIPredicate;
 
 class ManyRows : AttentionBuilder {
 public:
-  ManyRows(const AttentionBuilder &builder, const NarrowProducts *products)
+  ManyRows(const AttentionBuilder &builder,
+           ArrayRef<const NarrowProducts *> products)
       : AttentionBuilder(builder), tileRows(op.getTileRows()) {
     // Sums over head_dim and over a block, of products of 32 numbers each.
     if (op.getNarrow() && headDim % 32 == 0 &&
         tileRows >= AttentionOp::kManyRows)
-      narrow = products;
+      for (const NarrowProducts *kind : products)
+        narrow.push_back({kind, kind->usable(v)});
     int64_t bits = v.options.vectorBits;
     int64_t perVector = std::max<int64_t>(1, lanes * 32 / bits);
     // Machines with registers of 512 bits have 32 of them, others 16. They hold
@@ -293,7 +295,7 @@ private:
           beginInBlock(v.add(at, minus(seeing, v.index(1))), before);
       seen.lastEnd = endInBlock(last, before);
       Value some = v.mul(seeing, v.index(group));
-      if (!narrow)
+      if (narrow.empty())
         return wholeBlock(unit, seen, some);
       // Where all rows see all positions.
       Value isFull = compare(CmpIPredicate::eq, count, v.index(tileRows));
@@ -301,12 +303,7 @@ private:
            {std::pair(unit.end, kBlock), std::pair(seen.lastBegin, int64_t(0))})
         isFull = arith::AndIOp::create(
             v.b, isFull, compare(CmpIPredicate::eq, place, v.index(value)));
-      auto choice = scf::IfOp::create(v.b, isFull, /*withElseRegion=*/true);
-      OpBuilder::InsertionGuard guard(v.b);
-      v.b.setInsertionPointToStart(choice.thenBlock());
-      narrowBlock(unit, seen, some);
-      v.b.setInsertionPointToStart(choice.elseBlock());
-      wholeBlock(unit, seen, some);
+      anyBlock(narrow, isFull, unit, seen, some);
     });
     finish(row, pairs, cacheHead);
   }
@@ -316,6 +313,22 @@ private:
   struct Seen {
     Value at, before, begin, end, lastBegin, lastEnd;
   };
+
+  /// Narrow products and whether they may be used here; null: always.
+  using Kind = std::pair<const NarrowProducts *, Value>;
+
+  /// With the first of `kinds` that may be used, if all rows see all of it.
+  void anyBlock(ArrayRef<Kind> kinds, Value isFull, const Unit &unit,
+                const Seen &seen, Value pairs) {
+    if (kinds.empty())
+      return wholeBlock(unit, seen, pairs);
+    auto [products, usable] = kinds.front();
+    Value use = usable ? arith::AndIOp::create(v.b, isFull, usable).getResult()
+                       : isFull;
+    v.ifThenElse(
+        use, [&] { narrowBlock(*products, unit, seen, pairs); },
+        [&] { anyBlock(kinds.drop_front(), isFull, unit, seen, pairs); });
+  }
 
   void wholeBlock(const Unit &unit, const Seen &seen, Value pairs) {
     loadKeys(unit);
@@ -334,7 +347,7 @@ private:
       v.forColumns(columns, [&](Value d, int64_t width) {
         Value q = v.load(op.getQ(), {v.add(row, r), v.add(first, d)}, width);
         v.store(q, shared, v.add(to, d));
-        if (narrow)
+        if (!narrow.empty())
           storeNarrow(q, v.add(v.add(narrowQueries,
                                      quotient(v.mul(r, v.index(columns)), 2)),
                                quotient(d, 2)));
@@ -513,25 +526,33 @@ private:
   /// Stores f32 as bf16, two for each f32 of the scratch.
   void storeNarrow(Value x, Value place) {
     int64_t width = cast<VectorType>(x.getType()).getDimSize(0);
-    Value rounded = arith::TruncFOp::create(
-        v.b, VectorType::get({width}, v.b.getBF16Type()), x);
+    Value rounded;
+    if (llvm::any_of(narrow, [](Kind kind) { return kind.first->rounds(); }))
+      rounded = arith::TruncFOp::create(
+          v.b, VectorType::get({width}, v.b.getBF16Type()), x);
+    else
+      rounded = arith::TruncIOp::create(
+          v.b, VectorType::get({width}, v.b.getI16Type()),
+          arith::ShRUIOp::create(v.b, roundHalf(x), v.splatI32(16, width)));
     v.store(vector::BitCastOp::create(
                 v.b, VectorType::get({width / 2}, v.b.getF32Type()), rounded),
             shared, place);
   }
 
+  /// The bits of f32, of which the upper half is bf16, half to even.
+  Value roundHalf(Value x) {
+    int64_t width = cast<VectorType>(x.getType()).getDimSize(0);
+    Value word = arith::BitcastOp::create(
+        v.b, VectorType::get({width}, v.b.getI32Type()), x);
+    auto constant = [&](int32_t value) { return v.splatI32(value, width); };
+    Value odd = arith::AndIOp::create(
+        v.b, arith::ShRUIOp::create(v.b, word, constant(16)), constant(1));
+    return v.add(v.add(word, constant(0x7fff)), odd);
+  }
+
   /// Copies pairs of lines of `columns` numbers of the pool to the block.
   void loadNarrow(Value from, int64_t columns, const Parts &parts,
                   Value ahead) {
-    auto bits = [&](Value x) -> Value {
-      Value word = arith::BitcastOp::create(
-          v.b, VectorType::get({lanes}, v.b.getI32Type()), x);
-      auto constant = [&](int32_t value) { return v.splatI32(value, lanes); };
-      // Half to even, in the upper half.
-      Value odd = arith::AndIOp::create(
-          v.b, arith::ShRUIOp::create(v.b, word, constant(16)), constant(1));
-      return v.add(v.add(word, constant(0x7fff)), odd);
-    };
     v.forRange(v.index(0), v.index(parts.lines), 1, [&](Value line) {
       Value first = v.mul(line, v.index(2 * columns));
       prefetch(v.add(ahead, first), 2 * columns, SecondLevel);
@@ -541,8 +562,9 @@ private:
                          v.mul(line, v.index(width * lanes)));
         for (int64_t c = 0; c < width; ++c) {
           Value shift = v.index(c * lanes);
-          Value low = bits(v.loadF32(places.pool, v.add(at, shift), lanes));
-          Value high = bits(v.loadF32(
+          Value low =
+              roundHalf(v.loadF32(places.pool, v.add(at, shift), lanes));
+          Value high = roundHalf(v.loadF32(
               places.pool, v.add(at, v.index(columns + c * lanes)), lanes));
           low = arith::ShRUIOp::create(v.b, low, v.splatI32(16, lanes));
           high = arith::AndIOp::create(v.b, high,
@@ -556,17 +578,28 @@ private:
     });
   }
 
-  /// A block of which all rows see all positions.
-  void narrowBlock(const Unit &unit, const Seen &seen, Value pairs) {
-    Parts keys = parts(chunks, headDim / 2, narrow->vectors());
+  /// Pairs of a product: those of a tile in equal parts, of `most` at most.
+  int64_t pairsTogether(const NarrowProducts &products, int64_t most) {
+    int64_t steps = llvm::divideCeil(tileRows * group, products.rows());
+    int64_t some = std::min(products.mostRows(), most) / products.rows();
+    while (steps % some != 0)
+      --some;
+    return some * products.rows();
+  }
+
+  /// A block of which all rows of a full tile see all positions.
+  void narrowBlock(const NarrowProducts &products, const Unit &unit,
+                   const Seen &seen, Value pairs) {
+    Parts keys = parts(chunks, headDim / 2, products.vectors());
     loadNarrow(unit.keys, kBlock, keys, unit.values);
     forParts(keys, [&](Value vector, int64_t width) {
-      v.forRange(v.index(0), pairs, narrow->rows(), [&](Value pair) {
+      int64_t some = pairsTogether(products, products.mostRows());
+      v.forRange(v.index(0), pairs, some, [&](Value pair) {
         Value left = v.add(narrowQueries, v.mul(pair, v.index(headDim / 2)));
         Value to = v.add(weightsOf(pair), v.mul(vector, v.index(lanes)));
-        narrow->multiply(v,
-                         {shared, left, headDim / 2, placeOfPart(keys, vector),
-                          headDim / 2, width, to, kBlock});
+        products.multiply(v,
+                          {shared, left, headDim / 2, placeOfPart(keys, vector),
+                           headDim / 2, width, to, kBlock, some});
       });
     });
     weighPairs(unit, seen, pairs);
@@ -577,26 +610,25 @@ private:
                     v.add(row, v.index(c * lanes / 2)));
     });
     mergePairs(pairs);
-    Parts values = parts(headDim / lanes, kBlock / 2, narrow->vectors());
+    Parts values = parts(headDim / lanes, kBlock / 2, products.vectors());
     loadNarrow(unit.values, headDim, values, unit.nextKeys);
     // A product's sums lie in the half of the block that is free.
-    Value products = v.add(block, v.index(op.getTileBlock() / 2));
+    int64_t room = op.getTileBlock() / 2;
+    Value added = v.add(block, v.index(room));
     forParts(values, [&](Value vector, int64_t width) {
-      v.forRange(v.index(0), pairs, narrow->rows(), [&](Value pair) {
-        narrow->multiply(v, {shared, weightsOf(pair), kBlock,
-                             placeOfPart(values, vector), kBlock / 2, width,
-                             products, width * lanes});
-        for (int64_t i = 0; i < narrow->rows(); ++i) {
-          Value mine = v.add(pair, v.index(i));
-          inCase(compare(CmpIPredicate::ult, mine, pairs), [&] {
-            SmallVector<Value> y;
-            for (int64_t c = 0; c < width; ++c)
-              y.push_back(v.load(
-                  shared, v.add(products, v.index((i * width + c) * lanes)),
-                  lanes));
-            addToSums(mine, vector, y);
-          });
-        }
+      int64_t some = pairsTogether(products, room / (width * lanes));
+      v.forRange(v.index(0), pairs, some, [&](Value pair) {
+        products.multiply(v, {shared, weightsOf(pair), kBlock,
+                              placeOfPart(values, vector), kBlock / 2, width,
+                              added, width * lanes, some});
+        Value count = smaller(minus(pairs, pair), v.index(some));
+        v.forRange(v.index(0), count, 1, [&](Value i) {
+          Value from = v.add(added, v.mul(i, v.index(width * lanes)));
+          SmallVector<Value> y;
+          for (int64_t c = 0; c < width; ++c)
+            y.push_back(v.load(shared, v.add(from, v.index(c * lanes)), lanes));
+          addToSums(v.add(pair, i), vector, y);
+        });
       });
     });
   }
@@ -675,7 +707,7 @@ private:
   }
 
   int64_t tileRows, vectors, together;
-  const NarrowProducts *narrow = nullptr; ///< or null: all in f32
+  SmallVector<Kind> narrow; ///< or empty: all in f32
   // Places in the scratch.
   Value queries, narrowQueries, weights, sums, block, numbers;
 };
@@ -683,6 +715,6 @@ private:
 } // namespace
 
 void ternac::lowerManyRows(const AttentionBuilder &builder, Value rows,
-                           const NarrowProducts *products) {
+                           ArrayRef<const NarrowProducts *> products) {
   ManyRows(builder, products).lower(rows);
 }

@@ -150,8 +150,8 @@ private:
   LogicalResult lower(func::FuncOp func, const VectorOptions &options) {
     SmallVector<Operation *> ops;
     func.walk([&](Operation *op) {
-      bool isTern = isa_and_present<TernDialect>(op->getDialect()) &&
-                    !isThreadOp(op);
+      bool isTern =
+          isa_and_present<TernDialect>(op->getDialect()) && !isThreadOp(op);
       if (isTern || isa<memref::CopyOp>(op))
         ops.push_back(op);
     });
@@ -209,14 +209,14 @@ private:
 
 } // namespace
 
-LogicalResult ternac::replaceAttention(AttentionOp op,
-                                       const VectorOptions &options,
-                                       const NarrowProducts &products) {
+LogicalResult
+ternac::replaceAttention(AttentionOp op, const VectorOptions &options,
+                         ArrayRef<const NarrowProducts *> products) {
   return replaceByLoops(op, options, [&](VectorBuilder &v) -> LogicalResult {
     auto caches = addCacheBuffers(op->getParentOfType<func::FuncOp>());
     if (!caches.contains(op.getCache()))
       return op.emitOpError(kCacheMustBeArgument);
-    lowerAttention(op, v, caches.lookup(op.getCache()), &products);
+    lowerAttention(op, v, caches.lookup(op.getCache()), products);
     return success();
   });
 }

@@ -37,7 +37,7 @@ void lowerKVAppend(tern::KVAppendOp op, VectorBuilder &v,
                    const CacheBuffers &cache);
 void lowerAttention(tern::AttentionOp op, VectorBuilder &v,
                     const CacheBuffers &cache,
-                    const NarrowProducts *products = nullptr);
+                    llvm::ArrayRef<const NarrowProducts *> products = {});
 
 } // namespace ternac
 

@@ -57,8 +57,11 @@ def ConvertTernAttentionToX86Pass
   let description = [{
     With `bf16_dot`, the products of a whole tile of rows and a block of the
     cache that all of them see are sums of pairs of products of bf16, by
-    `vdpbf16ps`. Everything else is what `convert-tern-to-vector` does, which
-    lowers attention without `narrow`, too.
+    `vdpbf16ps`. With `x86_amx_bf16` they are products of tiles of the `amx`
+    dialect, in functions that are called where the host grants tiles
+    (`tern.granted`); where it does not, they are those of `bf16_dot` or in f32.
+    Everything else is what `convert-tern-to-vector` does, which lowers attention
+    without `narrow`, too.
 
     Example:
 
@@ -85,10 +88,10 @@ def ConvertTernAttentionToX86Pass
     ```
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
-    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def ConvertTernLutToX86Pass

@@ -173,6 +173,8 @@ std::vector<std::string> X86Machine::capabilities() const {
     list.push_back("tile_matmul");
     list.push_back("x86_amx_int8");
   }
+  if (has("amx-tile") && has("amx-bf16") && vectorBits() == 512)
+    list.push_back("x86_amx_bf16");
   // One table look-up takes a base-3 byte apart.
   if (has("avx512vbmi") && best == DotInstruction::Vnni512)
     list.push_back("base3_unpack");
