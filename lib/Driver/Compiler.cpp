@@ -332,6 +332,10 @@ private:
                          ": cannot create: " + code.message());
     if (!outputPath().empty() && llvm::sys::fs::is_directory(outputPath()))
       return makeError(outputPath() + ": cannot write: is a directory");
+    // Output is renamed to its place, and what is not a file would be gone.
+    if (!outputPath().empty() && llvm::sys::fs::exists(outputPath()) &&
+        !llvm::sys::fs::is_regular_file(outputPath()))
+      return makeError(outputPath() + ": cannot write: is not a regular file");
     return Error::success();
   }
 

@@ -13,6 +13,8 @@
 #include <cstdio>
 #include <utility>
 
+#include <sys/stat.h>
+
 using namespace ternac;
 
 Arguments::Arguments(std::string_view tool, std::string_view version,
@@ -20,6 +22,12 @@ Arguments::Arguments(std::string_view tool, std::string_view version,
     : tool(tool), version(version), overview(overview) {
   flag("help", showHelp, "print this text");
   flag("version", showVersion, "print the version");
+}
+
+bool ternac::isReplaceable(const std::string &path) {
+  struct stat status;
+  return stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) ||
+         S_ISDIR(status.st_mode);
 }
 
 int Arguments::error(const char *format, ...) {

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import json
+import operator
 import os
 from ctypes import (
     POINTER,
@@ -140,9 +141,10 @@ def _last_error() -> TernacError:
 
 def _integer(name: str, value: int, high: int) -> int:
     """ctypes would cut off what does not fit."""
+    value = operator.index(value)
     if not 0 <= value <= high:
         raise ValueError(f"expected {name} from 0 to {high}, but got {value}")
-    return int(value)
+    return value
 
 
 class CompiledModel:
@@ -466,7 +468,7 @@ class CompiledModel:
         itself. As many prompts go together as there are sequences, and others
         wait for one that is done; a beginning that another prompt has too is
         computed once. With a library of ``--attention=auto`` that can change
-        the last bits of logits, and so a token where two are all but equal;
+        logits a little, and so a token where two are all but equal;
         with ``f32`` it never does. All sequences are emptied, before and
         after, even if this raises on the way.
 

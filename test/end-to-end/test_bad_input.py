@@ -495,6 +495,17 @@ def test_unwritable_output(model, tmp_path, emit):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
+def test_output_leaves_what_is_no_file_alone(model, library, tmp_path):
+    """A device would be gone if a file were renamed to its name, which whoever is root may do."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for emit in ("lib", "obj", "imported"):
+        refused("ternac", model, f"--emit={emit}", "-o", pipe, says=["pipe", "not a regular file"])
+    refused("ternac-run", library, "--tokens=1", f"--logits={pipe}", says=["pipe", "not a regular file"])
+    refused("ternac-bench", library, f"--json={pipe}", says=["pipe", "not a regular file"])
+    assert pipe.is_fifo() and not list(tmp_path.glob("pipe?*"))
+
+
 def test_bad_input_leaves_the_old_output_alone(model, tmp_path):
     output = tmp_path / "out.so"
     output.write_text("old")

@@ -43,7 +43,12 @@ std::optional<int> Options::parse(int argc, char **argv) {
                  "let the system move threads between processors");
   arguments.flag("huge-pages", hugePages,
                  "copy the weights into huge pages first");
-  return arguments.parse(argc, argv);
+  if (std::optional<int> status = arguments.parse(argc, argv))
+    return status;
+  if (json && !isReplaceable(*json))
+    return Arguments::error("cannot write '%s': it is not a regular file",
+                            json->c_str());
+  return std::nullopt;
 }
 
 /// Drops the zeros, which ask for nothing, and what is there twice.

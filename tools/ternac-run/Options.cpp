@@ -47,6 +47,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "feed a prompt N tokens at a time");
   if (std::optional<int> status = arguments.parse(argc, argv))
     return status;
+  if (!isReplaceable(logitsFile))
+    return Arguments::error("cannot write '%s': it is not a regular file",
+                            logitsFile.c_str());
   if (!promptFile.empty() && !readPrompts(promptFile, prompts))
     return 1;
   if (prompts.empty())

@@ -90,7 +90,7 @@ int32_t ternac_feed(TernacSession *session, uint32_t sequence,
  * sequence twice, all counts at least 1). `logits`, if not null, receives the
  * row of the last token of each chunk. One call of the model, or as many as
  * max_rows asks for, cut such that what a sequence gets does not depend on the
- * other chunks, to the bit. With --attention=auto its last bits may depend on
+ * other chunks, to the bit. With --attention=auto it may depend a little on
  * how the sequence itself is cut into feeds, with f32 never. 0, or -1. */
 int32_t ternac_feed_batch(TernacSession *session, size_t chunks,
                           const uint32_t *sequences, const size_t *counts,

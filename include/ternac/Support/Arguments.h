@@ -105,6 +105,10 @@ private:
   bool showHelp = false, showVersion = false;
 };
 
+/// Whether a file may be renamed to `path`, which is how output is written: not
+/// where a device, a pipe or a socket would be gone then.
+bool isReplaceable(const std::string &path);
+
 } // namespace ternac
 
 #endif // TERNAC_SUPPORT_ARGUMENTS_H

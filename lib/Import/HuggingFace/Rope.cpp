@@ -135,6 +135,7 @@ void readRope(ObjectReader &reader, double defaultTheta, Checkpoint &facts) {
   if (reader.find("rope_theta"))
     theta = reader.positive("rope_theta");
   std::optional<Rope> found;
+  bool isNested = !theta; // found in one of the objects, if at all
   for (StringRef key : {"rope_parameters", "rope_scaling"}) {
     const json::Value *value = reader.find(key);
     if (!value)
@@ -144,6 +145,9 @@ void readRope(ObjectReader &reader, double defaultTheta, Checkpoint &facts) {
       return reader.expected(key, "an object or null");
     ObjectReader keys(*object, (reader.where() + ": " + key).str());
     Rope rope = readObject(keys, facts);
+    if (found && theta && isNested && !keys.find("rope_theta"))
+      keys.fail("'rope_theta' is missing: transformers reads nothing of "
+                "'rope_parameters' beside it");
     if (keys.find("rope_theta")) {
       double nested = keys.positive("rope_theta");
       if (theta && *theta != nested)

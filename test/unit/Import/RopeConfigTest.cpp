@@ -133,7 +133,13 @@ TEST(RopeConfig, BothSpellings) {
       configWith("rope_scaling", R"({"type": "linear", "factor": 2})");
   config["rope_parameters"] =
       json::Object{{"rope_type", "linear"}, {"factor", 2}, {"rope_theta", 1e4}};
+  config["rope_theta"] = 1e4;
   EXPECT_EQ(mustRead(config).rope.factor, 2);
+  config.erase("rope_theta");
+  EXPECT_EQ(errorOfConfig(config),
+            "DIR/config.json: rope_scaling: 'rope_theta' is missing: "
+            "transformers reads nothing of 'rope_parameters' beside it");
+  config["rope_theta"] = 1e4;
   config["rope_scaling"] = json::Object{{"type", "linear"}, {"factor", 3}};
   EXPECT_EQ(errorOfConfig(config), "DIR/config.json: rope_scaling: contradicts "
                                    "'rope_parameters'");
