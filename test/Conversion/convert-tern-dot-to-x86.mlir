@@ -4,7 +4,8 @@
 
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_vnni_512"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @vnni_512
-  // CHECK: %[[MANY:.*]] = arith.cmpi ugt
+  // CHECK: %[[C48:.*]] = arith.constant 48 : index
+  // CHECK: %[[MANY:.*]] = arith.cmpi uge, %{{.*}}, %[[C48]]
   // CHECK: scf.if %[[MANY]]
   // CHECK: call @tern_matmul_dot_tile2_32x64_many(
   // CHECK: } else {

@@ -61,6 +61,8 @@ public:
   virtual int64_t columns() const = 0;
   /// Columns are multiplied in multiples of this; q must have as many.
   virtual int64_t columnStep() const { return 4; }
+  /// Tokens from which on `lowerByRows` prefers panels, more than a few.
+  virtual int64_t fewestTokens() const { return tern::MatmulOp::kFewRows + 1; }
   /// Whether calls may have fewer tokens than a slot.
   virtual bool fillsSlots() const { return false; }
   /// The digits of a block as bytes 0, 1, 2.

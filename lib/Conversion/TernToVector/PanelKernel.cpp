@@ -279,8 +279,8 @@ LogicalResult ternac::lowerByRows(MatmulOp op, VectorBuilder &v,
   if (!hasPanels(op.getPacking()->getLayout(), panels))
     return lowerToKernel(op, v, blocks);
   Value tokens = memref::DimOp::create(v.b, op.getQ(), 0);
-  Value isMany = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ugt, tokens,
-                                       v.index(MatmulOp::kFewRows));
+  Value isMany = arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, tokens,
+                                       v.index(panels.fewestTokens()));
   auto choice = scf::IfOp::create(v.b, isMany, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(v.b);
   v.b.setInsertionPointToStart(choice.thenBlock());
