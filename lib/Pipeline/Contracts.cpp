@@ -96,8 +96,7 @@ StringRef violation(Operation *op, Phase phase) {
     if (auto copy = dyn_cast<memref::CopyOp>(op))
       if (isWeight(copy.getSource()))
         return "weights are not copied";
-  if (phase == Phase::Vectorized && isTern &&
-      !isThreadOp(op))
+  if (phase == Phase::Vectorized && isTern && !isThreadOp(op))
     return "tern ops are loops over vectors";
   if (phase == Phase::LLVM && !isa<LLVM::LLVMDialect>(op->getDialect()) &&
       !isa<ModuleOp>(op))

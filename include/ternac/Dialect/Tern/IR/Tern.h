@@ -50,8 +50,8 @@ mlir::OperandRange getOuts(mlir::Operation *op);
 /// it in the buffer form.
 mlir::ShapedType getResultType(mlir::Operation *op, unsigned index);
 
-/// Whether `op` asks what the thread that runs it has to do: such ops live until
-/// they become LLVM's.
+/// Whether `op` asks what the thread that runs it has to do: such ops live
+/// until they become LLVM's.
 bool isThreadOp(mlir::Operation *op);
 
 /// The largest magnitude that `tern.quantize` gives to rows of `cols` columns
