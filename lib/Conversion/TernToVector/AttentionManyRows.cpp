@@ -53,9 +53,9 @@ public:
         narrow.push_back({kind, kind->usable(v)});
     int64_t bits = v.options.vectorBits;
     int64_t perVector = std::max<int64_t>(1, lanes * 32 / bits);
-    // Machines with registers of 512 bits have 32 of them, others 16. They hold
-    // the sums, a part of a line of the block, and one number of each pair.
-    int64_t registers = bits >= 512 ? 32 : 16;
+    // Registers hold the sums, a part of a line of the block, and one number of
+    // each pair.
+    int64_t registers = v.options.registers();
     vectors = std::max<int64_t>(1, registers / 8 / perVector);
     int64_t line = vectors * perVector;
     together = std::clamp<int64_t>((registers - 1 - line) / line, 1, 6);
@@ -67,24 +67,17 @@ public:
     auto mine = ThreadRangeOp::create(v.b, v.environment,
                                       v.index(AttentionOp::kTiles), 1);
     Value hasTile = compare(CmpIPredicate::ult, mine.getBegin(), mine.getEnd());
-    inCase(hasTile, [&] {
+    v.ifThen(hasTile, [&] {
       layOut(v.mul(mine.getBegin(), v.index(op.getTileSize())));
       forUnits(units, rows);
     });
     // They ask when all is taken: each thread has to be told that.
     v.barrier();
     Value hasNone = compare(CmpIPredicate::uge, mine.getBegin(), mine.getEnd());
-    inCase(hasNone, [&] { ClaimOp::create(v.b, v.environment, units, 1); });
+    v.ifThen(hasNone, [&] { ClaimOp::create(v.b, v.environment, units, 1); });
   }
 
 private:
-  void inCase(Value condition, function_ref<void()> body) {
-    auto choice = scf::IfOp::create(v.b, condition, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(v.b);
-    v.b.setInsertionPointToStart(choice.thenBlock());
-    body();
-  }
-
   //===--------------------------------------------------------------------===//
   // Tiles
   //===--------------------------------------------------------------------===//
@@ -169,12 +162,9 @@ private:
 
   void reduceTile(Value row, Value count, Value cacheHead) {
     Value alone = compare(CmpIPredicate::eq, count, v.index(1));
-    auto choice = scf::IfOp::create(v.b, alone, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(v.b);
-    v.b.setInsertionPointToStart(choice.thenBlock());
-    wholeRow(row, cacheHead);
-    v.b.setInsertionPointToStart(choice.elseBlock());
-    wholeTile(row, count, cacheHead);
+    v.ifThenElse(
+        alone, [&] { wholeRow(row, cacheHead); },
+        [&] { wholeTile(row, count, cacheHead); });
   }
 
   /// The keys after those of `block`, or these if it is the last before `end`.
@@ -499,7 +489,7 @@ private:
         y = multiply(left, kBlock, right, width, common, seen.lastEnd, y, keep);
         for (int64_t i = 0; i < together; ++i) {
           Value mine = v.add(pair, v.index(i));
-          inCase(compare(CmpIPredicate::ult, mine, pairs), [&] {
+          v.ifThen(compare(CmpIPredicate::ult, mine, pairs), [&] {
             addToSums(mine, vector, ArrayRef(y).slice(i * width, width));
           });
         }

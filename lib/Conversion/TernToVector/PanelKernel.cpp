@@ -75,15 +75,12 @@ private:
     Value isFew = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult, tokens,
                                         v.index(slotTokens));
     Value copy = stack(v.b.getI8Type(), slotTokens * shape.qStride);
-    auto few = scf::IfOp::create(v.b, isFew);
-    {
-      OpBuilder::InsertionGuard guard(v.b);
-      v.b.setInsertionPointToStart(few.thenBlock());
+    v.ifThen(isFew, [&] {
       Value count = v.mul(tokens, v.index(shape.qStride));
       int64_t width = shape.qStride % kBlockBytes == 0 ? kBlockBytes : 4;
       v.forRange(v.index(0), count, width,
                  [&](Value at) { v.store(v.load(q, at, width), copy, at); });
-    }
+    });
     q = arith::SelectOp::create(v.b, isFew, copy, q);
   }
 
@@ -146,10 +143,7 @@ private:
       }
       Value exists = arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult,
                                            groupRow, v.index(paddedRows));
-      auto branch = scf::IfOp::create(v.b, exists);
-      OpBuilder::InsertionGuard guard(v.b);
-      v.b.setInsertionPointToStart(branch.thenBlock());
-      body(g, groupRow);
+      v.ifThen(exists, [&] { body(g, groupRow); });
     }
   }
 

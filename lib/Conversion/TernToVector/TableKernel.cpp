@@ -317,12 +317,7 @@ LogicalResult ternac::lowerToTables(MatmulOp op, VectorBuilder &v,
     // Other threads may still need the scratch for the rows before.
     Value isLater =
         arith::CmpIOp::create(v.b, arith::CmpIPredicate::ne, first, v.index(0));
-    auto later = scf::IfOp::create(v.b, isLater, /*withElseRegion=*/false);
-    {
-      OpBuilder::InsertionGuard guard(v.b);
-      v.b.setInsertionPointToStart(later.thenBlock());
-      v.barrier();
-    }
+    v.ifThen(isLater, [&] { v.barrier(); });
     Value count =
         arith::MinUIOp::create(v.b, arith::SubIOp::create(v.b, n, first),
                                v.index(MatmulOp::kTableRows));

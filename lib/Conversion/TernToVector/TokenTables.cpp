@@ -471,13 +471,8 @@ void ternac::callTokenTables(MatmulOp op, VectorBuilder &v, Value count) {
   v.forRange(v.index(0), count, step, [&](Value first) {
     Value isLater =
         arith::CmpIOp::create(v.b, arith::CmpIPredicate::ne, first, v.index(0));
-    auto later = scf::IfOp::create(v.b, isLater, /*withElseRegion=*/false);
-    {
-      // Other threads may still have their sums of the tokens before.
-      OpBuilder::InsertionGuard guard(v.b);
-      v.b.setInsertionPointToStart(later.thenBlock());
-      v.barrier();
-    }
+    // Other threads may still have their sums of the tokens before.
+    v.ifThen(isLater, [&] { v.barrier(); });
     // The tiles of all blocks of tokens are shared out, so that most threads
     // have whole blocks, and build a table for all rows once.
     Value tokens =
