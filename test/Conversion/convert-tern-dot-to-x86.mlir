@@ -116,9 +116,20 @@ func.func @add_sub(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>,
 
 // -----
 
+// Nor are other machines; a function may have a target of its own.
+
+// CHECK-LABEL: func.func @no_instruction
+// CHECK: tern.matmul
+// CHECK-LABEL: func.func @own_target
+// CHECK-NOT: tern.matmul
 module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["fma"]>} {
   func.func @no_instruction(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment) {
-    // expected-error@+1 {{strategy 'dot' needs a target with 'int8_dot'}}
+    tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
+      : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
+    return
+  }
+  func.func @own_target(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<512xi8>, %y: memref<?x32xi32>, %env: !tern.environment)
+      attributes {tern.target = #tern.target<name = "cpu", capabilities = ["int8_dot", "x86_vnni_512"], vector_bits = 512>} {
     tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
       : (memref<?x64xi8>, memref<?xi32>, memref<512xi8>, memref<?x32xi32>) -> ()
     return

@@ -2,7 +2,7 @@
 
 // Base-3 bytes: two planes of 128 bytes each, the sign of a sum applied to both.
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_permute"], vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "byte_permute"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @permute
   // More than 7 rows of q, of a block of 16, are looked up side by side.
   // CHECK: %[[REST:.*]] = arith.remui %{{.*}}, %{{.*}} : index
@@ -30,7 +30,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 
 // The halves of two-bit bytes, on registers of the target's width.
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "byte_shuffle"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @shuffle_512
   // CHECK: func.func private @tern_matmul_lut_tile2col_64x64(
   // CHECK: llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"(%{{.*}}, %{{.*}}) : (vector<64xi8>, vector<64xi8>) -> vector<64xi8>
@@ -44,7 +44,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 
 // -----
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 256>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "byte_shuffle"], vector_bits = 256>} {
   // CHECK-LABEL: func.func @shuffle_256
   // CHECK: func.func private @tern_matmul_lut_tile2col_64x64(
   // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"(%{{.*}}, %{{.*}}) : (vector<32xi8>, vector<32xi8>) -> vector<32xi8>
@@ -58,7 +58,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 
 // -----
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 128>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "byte_shuffle"], vector_bits = 128>} {
   // CHECK-LABEL: func.func @shuffle_128
   // CHECK: func.func private @tern_matmul_lut_tile2col_64x64(
   // CHECK: llvm.call_intrinsic "llvm.x86.ssse3.pshuf.b.128"(%{{.*}}, %{{.*}}) : (vector<16xi8>, vector<16xi8>) -> vector<16xi8>
@@ -74,7 +74,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byt
 
 // What has no registers to suit is left to the generic lowering.
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 256>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "byte_shuffle"], vector_bits = 256>} {
   // CHECK-LABEL: func.func @no_permute
   // CHECK: tern.matmul
   func.func @no_permute(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<832xi8>, %y: memref<?x64xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
@@ -98,7 +98,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = [], v
 
 // -----
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["byte_shuffle"], vector_bits = 128>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "byte_shuffle"], vector_bits = 128>} {
   func.func @no_environment(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<1024xi8>, %y: memref<?x64xi32>, %tables: memref<4x4096xi16>) {
     // expected-error@+1 {{expected a function with an argument of type !tern.environment}}
     tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>, packing = #tern.packing<two_bit, rows = 64, group = 1, blocks = 1>}

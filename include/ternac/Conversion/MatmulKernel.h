@@ -86,6 +86,12 @@ llvm::LogicalResult lowerToKernel(tern::MatmulOp op, VectorBuilder &v,
 /// The same for the definition: scalar loops over unpacked trits.
 llvm::LogicalResult lowerToReferenceKernel(tern::MatmulOp op, VectorBuilder &v);
 
+/// The matmuls of `strategy` in buffer form below `module` whose target
+/// `accepts`: those that a target's pass lowers.
+llvm::SmallVector<tern::MatmulOp>
+findMatmuls(mlir::ModuleOp module, tern::Strategy strategy,
+            llvm::function_ref<bool(tern::TargetAttr)> accepts);
+
 /// Kernels take matrices as one dimension of unknown size.
 mlir::MemRefType flat(mlir::Type element);
 /// `memref` of [n, columns] as one dimension.

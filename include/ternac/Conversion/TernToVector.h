@@ -15,8 +15,8 @@
 
 namespace ternac {
 
-/// The options that the capabilities of the module's `tern.target` give.
-VectorOptions vectorOptions(mlir::ModuleOp module, int64_t lanes);
+/// The options that the capabilities of the target of `op` give.
+VectorOptions vectorOptions(mlir::Operation *op, int64_t lanes);
 
 /// The argument of type !tern.environment, or null.
 mlir::Value environmentOf(mlir::func::FuncOp func);

@@ -24,11 +24,10 @@ using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
 
-VectorOptions ternac::vectorOptions(ModuleOp module, int64_t lanes) {
+VectorOptions ternac::vectorOptions(Operation *op, int64_t lanes) {
   VectorOptions options;
   options.lanes = lanes;
-  if (auto target =
-          module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr)) {
+  if (TargetAttr target = getTarget(op)) {
     options.vectorBits = target.getVectorBits();
     options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
@@ -139,10 +138,9 @@ struct ConvertTernToVector
           << lanes;
       return signalPassFailure();
     }
-    VectorOptions options = vectorOptions(module, lanes);
     for (func::FuncOp func :
          llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-      if (failed(lower(func, options)))
+      if (failed(lower(func, vectorOptions(func, lanes))))
         return signalPassFailure();
   }
 

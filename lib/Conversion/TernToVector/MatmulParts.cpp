@@ -14,6 +14,20 @@ using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
 
+SmallVector<MatmulOp>
+ternac::findMatmuls(ModuleOp module, Strategy strategy,
+                    llvm::function_ref<bool(TargetAttr)> accepts) {
+  SmallVector<MatmulOp> matmuls;
+  module.walk([&](MatmulOp op) {
+    if (!op.getConfig() || op.getConfig()->getStrategy() != strategy ||
+        op.getNumResults() != 0)
+      return;
+    if (TargetAttr target = getTarget(op); target && accepts(target))
+      matmuls.push_back(op);
+  });
+  return matmuls;
+}
+
 //===----------------------------------------------------------------------===//
 // Names and calls
 //===----------------------------------------------------------------------===//

@@ -5,21 +5,25 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Passes.h"
-#include "X86Features.h"
+#include "Family.h"
 
 #include "ternac/Codegen/HostTarget.h"
 #include "ternac/Conversion/Passes.h"
 #include "ternac/Dialect/Tern/Transforms/Passes.h"
 
-#include "mlir/Dialect/AMX/AMXDialect.h"
-
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
-#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 using namespace ternac;
+
+// One create function per folder of the list in CMakeLists.txt.
+#define TERNAC_CPU_FAMILY(Name)                                                \
+  namespace ternac::cpu {                                                      \
+  std::unique_ptr<Family> create##Name##Family();                              \
+  }
+#include "Families.def"
+#undef TERNAC_CPU_FAMILY
 
 static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
@@ -27,76 +31,123 @@ static llvm::Error makeError(const llvm::Twine &message) {
 
 namespace {
 
+/// The values of a `--target`, taken out one by one.
+class Keys {
+public:
+  explicit Keys(const TargetSpec &spec) : values(spec.values) {}
+
+  /// The value of `key`, or "".
+  std::string take(const char *key) {
+    known += (known.empty() ? "" : ", ") + std::string(key);
+    auto it = values.find(key);
+    if (it == values.end())
+      return "";
+    std::string value = it->second;
+    values.erase(it);
+    return value;
+  }
+  /// The value of `key`, 0 or more; 0 if it is not there.
+  llvm::Expected<int64_t> takeNumber(const char *key) {
+    std::string text = take(key);
+    int64_t number = 0;
+    if (!text.empty() &&
+        (llvm::StringRef(text).getAsInteger(10, number) || number < 0))
+      return makeError("expected a number for key '" + llvm::Twine(key) +
+                       "' of target 'cpu', but got '" + text + "'");
+    return number;
+  }
+  llvm::Error finish() const {
+    if (values.empty())
+      return llvm::Error::success();
+    return makeError("unknown key '" + values.begin()->first +
+                     "' of target 'cpu'; expected one of: " + known);
+  }
+
+private:
+  std::map<std::string, std::string> values;
+  std::string known;
+};
+
 class CPUTarget final : public HostTarget {
 public:
   CPUTarget() {
-    cpu::registerConvertTernAttentionToX86PassPass();
-    cpu::registerConvertTernDotToX86PassPass();
-    cpu::registerConvertTernLutToX86PassPass();
-    cpu::registerConvertTernTileToX86PassPass();
+#define TERNAC_CPU_FAMILY(Name) families.push_back(cpu::create##Name##Family());
+#include "Families.def"
+#undef TERNAC_CPU_FAMILY
+    std::string names;
+    for (const auto &family : families)
+      names += (names.empty() ? "" : ", ") + family->name().str();
+    text = "vector code for " + names +
+           "; keys: arch (native, a level such as " +
+           families.front()->baseline().str() +
+           ", an LLVM CPU), cpu (an LLVM CPU), features (+a,-b), triple, l1d, "
+           "l2, bandwidth, peak";
   }
 
   llvm::StringRef name() const override { return "cpu"; }
-  llvm::StringRef description() const override {
-    return "vector code for x86-64; keys: arch (native, x86-64[-v2|-v3|-v4], "
-           "an LLVM CPU), features (+a,-b), triple, l1d, l2, bandwidth, peak";
-  }
+  llvm::StringRef description() const override { return text; }
   void registerDialects(DialectRegistry &registry) const override {
-    registry.insert<LLVM::LLVMDialect, amx::AMXDialect>();
+    registry.insert<LLVM::LLVMDialect>();
+    for (const auto &family : families)
+      family->registerDialects(registry);
   }
 
   llvm::Expected<tern::TargetAttr>
   resolve(MLIRContext *context, const TargetSpec &spec) const override {
-    std::map<std::string, std::string> values = spec.values;
-    auto take = [&](const char *key, std::string fallback) {
-      auto it = values.find(key);
-      if (it == values.end())
-        return fallback;
-      std::string value = it->second;
-      values.erase(it);
-      return value;
-    };
-    std::string host = llvm::sys::getDefaultTargetTriple();
-    bool isX86Host = llvm::Triple(host).getArch() == llvm::Triple::x86_64;
-    std::string tripleText = take("triple", host);
-    std::string arch = take("arch", "native");
-    std::string features = take("features", "");
+    Keys keys(spec);
+    std::string arch = keys.take("arch"), cpu = keys.take("cpu");
+    std::string features = keys.take("features");
+    std::string tripleText = keys.take("triple");
     int64_t numbers[4];
-    const char *keys[] = {"l1d", "l2", "bandwidth", "peak"};
-    for (auto [key, number] : llvm::zip_equal(keys, numbers)) {
-      std::string text = take(key, "0");
-      if (llvm::StringRef(text).getAsInteger(10, number) || number < 0)
-        return makeError("expected a number for key '" + llvm::Twine(key) +
-                         "' of target 'cpu', but got '" + text + "'");
+    for (auto [key, number] : llvm::zip_equal(
+             llvm::ArrayRef{"l1d", "l2", "bandwidth", "peak"}, numbers)) {
+      llvm::Expected<int64_t> value = keys.takeNumber(key);
+      if (!value)
+        return value.takeError();
+      number = *value;
     }
-    if (!values.empty())
-      return makeError("unknown key '" + values.begin()->first +
-                       "' of target 'cpu'; expected one of: arch, features, "
-                       "triple, l1d, l2, bandwidth, peak");
+    if (llvm::Error error = keys.finish())
+      return error;
+    if (!arch.empty() && !cpu.empty())
+      return makeError("keys 'arch' and 'cpu' of target 'cpu' both name the "
+                       "processor; give one of them");
+    if (cpu == "native")
+      return makeError("expected an LLVM CPU for key 'cpu' of target 'cpu', "
+                       "but got 'native'; use arch=native");
 
-    llvm::Triple triple(llvm::Triple::normalize(tripleText));
-    if (triple.getArch() != llvm::Triple::x86_64 || triple.isX32() ||
-        !triple.isOSBinFormatELF())
-      return makeError("triple '" + tripleText +
-                       "' is not supported; expected an x86_64 ELF triple such "
-                       "as x86_64-unknown-linux-gnu");
-    if (arch == "native" && !isX86Host)
-      return makeError("arch=native needs an x86-64 host; name an arch");
-    llvm::Expected<cpu::X86Machine> machine = cpu::resolveX86(arch, features);
+    llvm::Triple host(llvm::sys::getDefaultTargetTriple());
+    llvm::Triple triple =
+        tripleText.empty() ? host
+                           : llvm::Triple(llvm::Triple::normalize(tripleText));
+    const cpu::Family *family = findFamily(triple);
+    if (!family)
+      return makeError(
+          "triple '" + (tripleText.empty() ? triple.str() : tripleText) +
+          "' is not supported; expected one like " + exampleTriples());
+    bool isHost = family->accepts(host);
+    std::string machineName = !cpu.empty()    ? cpu
+                              : !arch.empty() ? arch
+                              : isHost        ? "native"
+                                              : family->baseline().str();
+    if (machineName == "native" && !isHost)
+      return makeError("arch=native needs a host that is " + family->name() +
+                       "; name an arch");
+    llvm::Expected<cpu::Machine> machine =
+        family->resolve(machineName, features);
     if (!machine)
       return machine.takeError();
 
     SmallVector<Attribute> capabilities;
-    for (const std::string &capability : machine->capabilities())
+    for (const std::string &capability : machine->capabilities)
       capabilities.push_back(StringAttr::get(context, capability));
     auto text = [&](const std::string &value) {
       return value.empty() ? StringAttr() : StringAttr::get(context, value);
     };
     return tern::TargetAttr::get(
         context, name(), text(triple.str()), text(machine->cpu),
-        text(machine->extraFeatures()), text(machine->requiredFeatures()),
-        ArrayAttr::get(context, capabilities), machine->vectorBits(),
-        numbers[0], numbers[1], numbers[2], numbers[3]);
+        text(machine->features), text(machine->requiredFeatures),
+        ArrayAttr::get(context, capabilities), machine->vectorBits, numbers[0],
+        numbers[1], numbers[2], numbers[3]);
   }
 
   llvm::Error check(MLIRContext *context,
@@ -118,18 +169,36 @@ protected:
   }
   void buildVectorizePipeline(OpPassManager &pm) const override {
     pm.addPass(tern::createTernSpecializeRowsPass());
-    // What tile cannot do at run time is left to dot.
-    pm.addPass(cpu::createConvertTernTileToX86Pass());
-    pm.addPass(cpu::createConvertTernDotToX86Pass());
-    pm.addPass(cpu::createConvertTernLutToX86Pass());
-    pm.addPass(cpu::createConvertTernAttentionToX86Pass());
+    for (const auto &family : families)
+      family->buildVectorizePipeline(pm);
     pm.addPass(createConvertTernToVectorPass());
   }
   ConvertVectorToLLVMPassOptions vectorToLLVM() const override {
     ConvertVectorToLLVMPassOptions options;
-    options.amx = true;
+    for (const auto &family : families)
+      family->extendVectorToLLVM(options);
     return options;
   }
+
+private:
+  const cpu::Family *findFamily(const llvm::Triple &triple) const {
+    if (!triple.isOSBinFormatELF() || !triple.isArch64Bit() ||
+        !triple.isLittleEndian())
+      return nullptr;
+    for (const auto &family : families)
+      if (family->accepts(triple))
+        return family.get();
+    return nullptr;
+  }
+  std::string exampleTriples() const {
+    std::string list;
+    for (const auto &family : families)
+      list += (list.empty() ? "" : ", ") + family->exampleTriple().str();
+    return list;
+  }
+
+  std::vector<std::unique_ptr<cpu::Family>> families;
+  std::string text;
 };
 
 } // namespace

@@ -218,6 +218,13 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+TargetAttr tern::getTarget(Operation *op) {
+  for (; op; op = op->getParentOp())
+    if (auto target = op->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr))
+      return target;
+  return {};
+}
+
 bool TargetAttr::hasCapability(StringRef capability) const {
   return getCapabilities() &&
          llvm::any_of(getCapabilities().getAsRange<StringAttr>(),

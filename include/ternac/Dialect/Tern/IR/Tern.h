@@ -58,6 +58,10 @@ bool isThreadOp(mlir::Operation *op);
 /// whose integers are of type `element`, i8 or i16.
 int64_t quantizedRange(mlir::Type element, int64_t cols);
 
+/// The machine that `op` is compiled for: the `tern.target` of the nearest op
+/// around it, itself included, that has one; null if none has.
+TargetAttr getTarget(mlir::Operation *op);
+
 /// The plan that the packer executes, from the module's `tern.weights`.
 packing::Plan toPackingPlan(WeightsAttr weights);
 

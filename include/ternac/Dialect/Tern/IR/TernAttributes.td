@@ -234,7 +234,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     ```mlir
     module attributes {tern.target = #tern.target<name = "cpu",
       triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3",
-      features = "+avx2", capabilities = ["fma"], vector_bits = 256>} {}
+      features = "+avx2", capabilities = ["x86", "fma"], vector_bits = 256>} {}
     ```
   }];
   let parameters = (ins

@@ -1,12 +1,12 @@
-//===- Passes.td - Passes of the cpu target ----------------*- tablegen -*-===//
+//===- Passes.td - Passes for x86-64 ----------------*- tablegen -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERNAC_LIB_TARGET_CPU_PASSES_TD
-#define TERNAC_LIB_TARGET_CPU_PASSES_TD
+#ifndef TERNAC_LIB_TARGET_CPU_X86_PASSES_TD
+#define TERNAC_LIB_TARGET_CPU_X86_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
 
@@ -68,7 +68,7 @@ def ConvertTernAttentionToX86Pass
     ```mlir
     // Before.
     module attributes {tern.target = #tern.target<name = "cpu",
-        capabilities = ["fma", "f16_convert", "bf16_dot"], vector_bits = 512>} {
+        capabilities = ["x86", "fma", "f16_convert", "bf16_dot"], vector_bits = 512>} {
       func.func @f(%q: memref<?x32xf32>, %c: !tern.kv_cache<1x1x32xf16>, %l: index, %p: memref<?xi32>, %s: memref<?xi32>,
                    %y: memref<?x32xf32>, %rows: memref<?x80xf32>, %tiles: memref<1187840xf32>, %env: !tern.environment) {
         tern.attention %q, %c[%l] at %p of %s into %y, %rows, %tiles {narrow}
@@ -111,7 +111,7 @@ def ConvertTernLutToX86Pass
     ```mlir
     // Before.
     module attributes {tern.target = #tern.target<name = "cpu",
-        capabilities = ["byte_permute"], vector_bits = 512>} {
+        capabilities = ["x86", "byte_permute"], vector_bits = 512>} {
       func.func @f(%q: memref<?x65xi8>, %sum: memref<?xi32>, %w: memref<832xi8>,
                    %y: memref<?x16xi32>, %tables: memref<4x4096xi16>, %env: !tern.environment) {
         tern.matmul %q, %sum, %w into %y, %tables {cols = 64 : i64, config = #tern.lowering_config<strategy = lut>,
@@ -181,4 +181,4 @@ def ConvertTernTileToX86Pass
     "::mlir::vector::VectorDialect"];
 }
 
-#endif // TERNAC_LIB_TARGET_CPU_PASSES_TD
+#endif // TERNAC_LIB_TARGET_CPU_X86_PASSES_TD

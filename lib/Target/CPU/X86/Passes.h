@@ -1,12 +1,12 @@
-//===- Passes.h - Passes of the cpu target ----------------------*- C++ -*-===//
+//===- Passes.h - Passes for x86-64 -----------------------------*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERNAC_LIB_TARGET_CPU_PASSES_H
-#define TERNAC_LIB_TARGET_CPU_PASSES_H
+#ifndef TERNAC_LIB_TARGET_CPU_X86_PASSES_H
+#define TERNAC_LIB_TARGET_CPU_X86_PASSES_H
 
 #include "ternac/Conversion/Passes.h"
 
@@ -15,10 +15,10 @@
 namespace ternac::cpu {
 
 #define GEN_PASS_DECL
-#include "CPUPasses.h.inc"
+#include "X86Passes.h.inc"
 #define GEN_PASS_REGISTRATION
-#include "CPUPasses.h.inc"
+#include "X86Passes.h.inc"
 
 } // namespace ternac::cpu
 
-#endif // TERNAC_LIB_TARGET_CPU_PASSES_H
+#endif // TERNAC_LIB_TARGET_CPU_X86_PASSES_H

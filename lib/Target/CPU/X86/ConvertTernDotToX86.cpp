@@ -16,7 +16,7 @@
 
 namespace ternac::cpu {
 #define GEN_PASS_DEF_CONVERTTERNDOTTOX86PASS
-#include "CPUPasses.h.inc"
+#include "X86Passes.h.inc"
 } // namespace ternac::cpu
 
 using namespace mlir;
@@ -267,25 +267,13 @@ private:
 struct ConvertTernDotToX86
     : ternac::cpu::impl::ConvertTernDotToX86PassBase<ConvertTernDotToX86> {
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    auto target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
-    cpu::DotInstruction instruction =
-        target ? cpu::dotInstruction(target) : cpu::DotInstruction::None;
-    SmallVector<MatmulOp> matmuls;
-    module.walk([&](MatmulOp op) {
-      if (op.getConfig() && op.getConfig()->getStrategy() == Strategy::Dot &&
-          op.getNumResults() == 0)
-        matmuls.push_back(op);
-    });
-    if (matmuls.empty())
-      return;
-    if (instruction == cpu::DotInstruction::None) {
-      matmuls.front().emitError("strategy 'dot' needs a target with "
-                                "'int8_dot'");
-      return signalPassFailure();
-    }
-    VectorOptions options = vectorOptions(module, kBlockLanes);
-    for (MatmulOp op : matmuls) {
+    auto isOurs = [](TargetAttr target) {
+      return cpu::dotInstruction(target) != cpu::DotInstruction::None;
+    };
+    for (MatmulOp op : findMatmuls(getOperation(), Strategy::Dot, isOurs)) {
+      TargetAttr target = getTarget(op);
+      cpu::DotInstruction instruction = cpu::dotInstruction(target);
+      VectorOptions options = vectorOptions(op, kBlockLanes);
       DotBlocks strategy(instruction, target.hasCapability("byte_permute"),
                          op.getMatrixCols());
       DotPanels panels(instruction, target.hasCapability("byte_permute"));

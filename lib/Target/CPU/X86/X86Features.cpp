@@ -12,6 +12,8 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
 
+#include <set>
+
 using namespace ternac;
 using namespace ternac::cpu;
 
@@ -42,6 +44,24 @@ static constexpr llvm::StringLiteral usefulFeatures[] = {
     "avx512bf16",  "avx512fp16",   "gfni",
     "avxvnni",     "avxvnniint8",  "amx-tile",
     "amx-int8",    "amx-bf16"};
+
+namespace {
+
+/// A machine as feature bits.
+struct X86Machine {
+  std::string cpu;                ///< the LLVM name that code is tuned for
+  std::set<std::string> features; ///< every feature that is on
+
+  bool has(llvm::StringRef feature) const {
+    return features.count(feature.str()) != 0;
+  }
+  std::vector<std::string> capabilities() const;
+  int64_t vectorBits() const;
+  std::string extraFeatures() const;
+  std::string requiredFeatures() const;
+};
+
+} // namespace
 
 static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
@@ -94,8 +114,8 @@ static X86Machine hostMachine() {
   return machine;
 }
 
-llvm::Expected<X86Machine> cpu::resolveX86(llvm::StringRef arch,
-                                           llvm::StringRef changes) {
+llvm::Expected<Machine> cpu::resolveX86(llvm::StringRef arch,
+                                        llvm::StringRef changes) {
   X86Machine machine;
   if (arch == "native") {
     machine = hostMachine();
@@ -134,11 +154,15 @@ llvm::Expected<X86Machine> cpu::resolveX86(llvm::StringRef arch,
     else
       machine.features.erase(name.str());
   }
-  return machine;
+  return Machine{machine.cpu, machine.extraFeatures(),
+                 machine.requiredFeatures(), machine.capabilities(),
+                 machine.vectorBits()};
 }
 
+bool cpu::isX86(tern::TargetAttr target) { return target.hasCapability("x86"); }
+
 std::vector<std::string> X86Machine::capabilities() const {
-  std::vector<std::string> list;
+  std::vector<std::string> list = {"x86"};
   if (has("fma"))
     list.push_back("fma");
   if (has("f16c"))

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Passes.h"
+#include "X86Features.h"
 
 #include "ternac/Conversion/MatmulKernel.h"
 #include "ternac/Conversion/NarrowProducts.h"
@@ -18,7 +19,7 @@
 
 namespace ternac::cpu {
 #define GEN_PASS_DEF_CONVERTTERNATTENTIONTOX86PASS
-#include "CPUPasses.h.inc"
+#include "X86Passes.h.inc"
 } // namespace ternac::cpu
 
 using namespace mlir;
@@ -155,28 +156,26 @@ struct ConvertTernAttentionToX86
     : ternac::cpu::impl::ConvertTernAttentionToX86PassBase<
           ConvertTernAttentionToX86> {
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    auto target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
-    if (!target)
-      return;
-    PairProducts pairs;
-    TileProducts tiles(target.hasCapability("bf16_dot"));
-    SmallVector<const NarrowProducts *> products;
-    if (target.hasCapability("x86_amx_bf16"))
-      products.push_back(&tiles);
-    if (target.hasCapability("bf16_dot"))
-      products.push_back(&pairs);
-    if (products.empty())
-      return;
     SmallVector<AttentionOp> ops;
-    module.walk([&](AttentionOp op) {
+    getOperation().walk([&](AttentionOp op) {
       if (op.getNarrow() && op.getNumResults() == 0)
         ops.push_back(op);
     });
-    VectorOptions options = vectorOptions(module, kLanes);
-    for (AttentionOp op : ops)
-      if (failed(replaceAttention(op, options, products)))
+    for (AttentionOp op : ops) {
+      TargetAttr target = getTarget(op);
+      if (!target || !cpu::isX86(target))
+        continue;
+      PairProducts pairs;
+      TileProducts tiles(target.hasCapability("bf16_dot"));
+      SmallVector<const NarrowProducts *> products;
+      if (target.hasCapability("x86_amx_bf16"))
+        products.push_back(&tiles);
+      if (target.hasCapability("bf16_dot"))
+        products.push_back(&pairs);
+      if (!products.empty() &&
+          failed(replaceAttention(op, vectorOptions(op, kLanes), products)))
         return signalPassFailure();
+    }
   }
 };
 

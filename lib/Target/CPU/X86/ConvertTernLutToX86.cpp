@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Passes.h"
+#include "X86Features.h"
 
 #include "ternac/Conversion/MatmulKernel.h"
 #include "ternac/Conversion/TableKernel.h"
@@ -24,7 +25,7 @@
 
 namespace ternac::cpu {
 #define GEN_PASS_DEF_CONVERTTERNLUTTOX86PASS
-#include "CPUPasses.h.inc"
+#include "X86Passes.h.inc"
 } // namespace ternac::cpu
 
 using namespace mlir;
@@ -336,20 +337,11 @@ std::unique_ptr<TableForm> tableForm(const packing::Layout &layout,
 struct ConvertTernLutToX86
     : ternac::cpu::impl::ConvertTernLutToX86PassBase<ConvertTernLutToX86> {
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    auto target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
-    if (!target)
-      return;
-    SmallVector<MatmulOp> matmuls;
-    module.walk([&](MatmulOp op) {
-      if (op.hasTables() && op.getNumResults() == 0)
-        matmuls.push_back(op);
-    });
-    VectorOptions options = vectorOptions(module, kBlockLanes);
-    for (MatmulOp op : matmuls) {
-      auto form = tableForm(op.getPacking()->getLayout(), target);
+    for (MatmulOp op : findMatmuls(getOperation(), Strategy::Lut, cpu::isX86)) {
+      auto form = tableForm(op.getPacking()->getLayout(), getTarget(op));
       if (!form)
         continue;
+      VectorOptions options = vectorOptions(op, kBlockLanes);
       if (failed(replaceByLoops(op, options, [&](VectorBuilder &v) {
             return lowerToTables(op, v, *form);
           })))

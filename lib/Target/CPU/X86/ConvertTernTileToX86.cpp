@@ -16,7 +16,7 @@
 
 namespace ternac::cpu {
 #define GEN_PASS_DEF_CONVERTTERNTILETOX86PASS
-#include "CPUPasses.h.inc"
+#include "X86Passes.h.inc"
 } // namespace ternac::cpu
 
 using namespace mlir;
@@ -96,25 +96,14 @@ private:
 struct ConvertTernTileToX86
     : ternac::cpu::impl::ConvertTernTileToX86PassBase<ConvertTernTileToX86> {
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    auto target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
-    SmallVector<MatmulOp> matmuls;
-    module.walk([&](MatmulOp op) {
-      if (op.getConfig() && op.getConfig()->getStrategy() == Strategy::Tile &&
-          op.getNumResults() == 0)
-        matmuls.push_back(op);
-    });
-    if (matmuls.empty())
-      return;
-    if (!target || !target.hasCapability("x86_amx_int8")) {
-      matmuls.front().emitError("strategy 'tile' needs a target with "
-                                "'x86_amx_int8'");
-      return signalPassFailure();
-    }
-    VectorOptions options = vectorOptions(module, kBlockLanes);
-    AMXPanels strategy(target.hasCapability("byte_permute") &&
-                       target.getVectorBits() == 512);
-    for (MatmulOp op : matmuls) {
+    auto isOurs = [](TargetAttr target) {
+      return target.hasCapability("x86_amx_int8");
+    };
+    for (MatmulOp op : findMatmuls(getOperation(), Strategy::Tile, isOurs)) {
+      TargetAttr target = getTarget(op);
+      VectorOptions options = vectorOptions(op, kBlockLanes);
+      AMXPanels strategy(target.hasCapability("byte_permute") &&
+                         target.getVectorBits() == 512);
       leaveRestToDot(op, strategy);
       if (failed(replaceByLoops(op, options, [&](VectorBuilder &v) {
             return lowerToPanels(op, v, strategy);
