@@ -12,3 +12,5 @@ sys.path.insert(0, str(support.ROOT / "python"))
 beside_tools = Path(support.BIN).parent / "lib" / "libternac_runtime.so"
 if beside_tools.is_file():
     os.environ.setdefault("TERNAC_RUNTIME_LIBRARY", str(beside_tools))
+
+from matrix import agree, checkpoint, reference  # noqa: E402, F401  (fixtures)
