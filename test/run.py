@@ -8,10 +8,16 @@ Fails if any test fails, if lit itself fails, and if no test ran at all."""
 import argparse
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "python"))
+
+import tally  # noqa: E402
 
 PASSED = {"PASS", "FLAKYPASS", "XFAIL"}
 
@@ -52,12 +58,18 @@ def main():
     for path in outputs[1::2]:
         if os.path.exists(path):
             os.remove(path)
+    begin = time.time()
     lit = subprocess.run([sys.executable, options.lit, "-sv", *lit_options, *outputs, *options.suites])
     try:
         tests = sorted(read_results(options.results))
     except FileNotFoundError:
         tests = []  # lit has said why
 
+    # A suite's folder may lie in another's.
+    tallies = {path for suite in options.suites for path in pathlib.Path(suite).rglob("*.tally.json") if path.stat().st_mtime >= begin}
+    if tallies:
+        print("conformance, by target:")
+        print("\n".join("  " + line for line in tally.lines(tally.merge(sorted(tallies)))))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name, outcome, reason in tests:
         counts[outcome] += 1

@@ -1,9 +1,16 @@
 # Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles the modules of all selected tests ahead, in the background, and ends with a summary per target."""
+"""Compiles the modules of all selected tests ahead, in the background, and ends with a summary per target.
+
+Where the environment's TERNAC_TALLY names a file, the counts go there too: test/run.py adds up those of all processes."""
+
+import json
+import os
 
 import harness
-from targets import TARGETS
+from targets import TARGETS  # makes the next one visible
+
+import tally  # noqa: I001
 
 
 def builds(session):
@@ -28,17 +35,24 @@ def pytest_sessionfinish():
         harness.pool().shutdown(cancel_futures=True)
 
 
+def records():
+    """What each target claims and how its cases went, as test/run.py reads it."""
+    for target in TARGETS:
+        yield {
+            "target": target.name,
+            "claims": ", ".join(f"{strategy} x {'/'.join(packings)}" for strategy, packings in target.matmul.items()),
+            "not run": target.why_not_here(),
+            "emulated": target.emulated(),
+            "groups": {group: count for (name, group), count in harness.tally.items() if name == target.name},
+        }
+
+
 def pytest_terminal_summary(terminalreporter):
     if not harness.tally:
         return
+    if path := os.environ.get("TERNAC_TALLY"):
+        with open(path, "w") as file:
+            json.dump(list(records()), file)
     terminalreporter.section("conformance")
-    for target in TARGETS:
-        claims = ", ".join(f"{strategy} x {'/'.join(packings)}" for strategy, packings in target.matmul.items())
-        groups = {group: count for (name, group), count in harness.tally.items() if name == target.name}
-        passed, failed = (sum(count[i] for count in groups.values()) for i in range(2))
-        reason = target.why_not_here()
-        verdict = f"not run: {reason}" if reason else f"{passed} cases passed, {failed} failed" + ", emulated" * target.emulated()
-        terminalreporter.write_line(f"{target.name} claims {claims}: {verdict}")
-        if passed + failed:
-            parts = (f"{group} {ok}" + (f" ({bad} failed)" if bad else "") for group, (ok, bad) in sorted(groups.items()))
-            terminalreporter.write_line("    " + ", ".join(parts))
+    for line in tally.lines(records()):
+        terminalreporter.write_line(line)

@@ -29,12 +29,13 @@ class PytestFormat(lit.formats.TestFormat):
             return lit.Test.UNSUPPORTED, f"{self.python} has no numpy or no pytest"
         report = test.getExecPath() + ".xml"
         os.makedirs(os.path.dirname(report), exist_ok=True)
-        if os.path.exists(report):
-            os.remove(report)
+        tally = test.getExecPath() + ".tally.json"
+        for old in filter(os.path.exists, (report, tally)):
+            os.remove(old)
         run = subprocess.run(
             [self.python, "-m", "pytest", "-q", "--junit-xml=" + report, test.getSourcePath()],
             cwd=os.path.dirname(test.suite.source_root),
-            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **test.config.environment),
+            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TERNAC_TALLY=tally, **test.config.environment),
             capture_output=True,
             text=True,
         )
