@@ -21,6 +21,9 @@ endif()
 
 add_compile_options(-Wall -Wextra -Werror -Wno-unused-parameter)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>)
+# Assertions name files of the project, wherever it is built.
+add_compile_options(-fmacro-prefix-map=${CMAKE_BINARY_DIR}/=
+                    -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(TERNAC_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer
                       -fno-sanitize-recover=undefined
@@ -33,6 +36,8 @@ if(LLD_LINKER)
 endif()
 
 set(TERNAC_INCLUDE_DIRS ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include)
+configure_file(${CMAKE_SOURCE_DIR}/include/ternac/Version.h.in
+               ${CMAKE_BINARY_DIR}/include/ternac/Version.h @ONLY)
 
 # ternac_add_library(NAME [NO_MLIR|NO_LLVM] sources... LINK libs...)
 #   NO_MLIR  sees LLVM's support library only
@@ -44,6 +49,7 @@ function(ternac_add_library name)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   if(NOT ARG_NO_LLVM)
     ternac_use_llvm(${name} ${ARG_NO_MLIR})
+    set_property(GLOBAL APPEND PROPERTY TERNAC_COMPILER_LIBRARIES ${name})
   endif()
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
@@ -58,8 +64,6 @@ function(ternac_add_tool name)
   # As libraries are, so that the precompiled header fits (PIE differs).
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${name} PRIVATE -fPIC)
-  target_compile_definitions(${name} PRIVATE
-    TERNAC_VERSION="${PROJECT_VERSION}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   if(NOT ARG_NO_LLVM)
     ternac_use_llvm(${name} ${ARG_NO_MLIR})

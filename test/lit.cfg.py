@@ -27,6 +27,7 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
 unit_dir = os.path.join(config.test_exec_root, "unit")
 config.substitutions += [
     ("%fake_model", os.path.join(unit_dir, "Runtime", "models", "FakeModel.so")),
+    ("%plugins", os.path.join(config.test_exec_root, "plugin")),
     ("%python", config.python),
     ("%src_root", config.ternac_src_root),
     ("%obj_root", config.ternac_obj_root),

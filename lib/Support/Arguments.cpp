@@ -100,6 +100,16 @@ void Arguments::option(std::string_view name, std::string_view metavar,
       });
 }
 
+void Arguments::option(std::string_view name, std::string_view metavar,
+                       std::vector<std::string> &variable,
+                       std::string_view help) {
+  add(name, metavar, Value::Required, help,
+      [&variable](std::string_view text) -> std::string {
+        variable.emplace_back(text);
+        return text.empty() ? "a value" : "";
+      });
+}
+
 void Arguments::optionalValue(std::string_view name, std::string_view metavar,
                               std::optional<std::string> &variable,
                               std::string_view help) {

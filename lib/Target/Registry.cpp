@@ -24,8 +24,8 @@ static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
-llvm::ArrayRef<std::unique_ptr<Target>> ternac::allTargets() {
-  static const std::vector<std::unique_ptr<Target>> targets = [] {
+static std::vector<std::unique_ptr<Target>> &registry() {
+  static std::vector<std::unique_ptr<Target>> targets = [] {
     std::vector<std::unique_ptr<Target>> list;
 #define TERNAC_TARGET(Name) list.push_back(create##Name##Target());
 #include "Targets.def"
@@ -33,6 +33,17 @@ llvm::ArrayRef<std::unique_ptr<Target>> ternac::allTargets() {
     return list;
   }();
   return targets;
+}
+
+llvm::ArrayRef<std::unique_ptr<Target>> ternac::allTargets() {
+  return registry();
+}
+
+llvm::Error ternac::registerTarget(std::unique_ptr<Target> target) {
+  if (findTarget(target->name()))
+    return makeError("there is a target '" + target->name() + "' already");
+  registry().push_back(std::move(target));
+  return llvm::Error::success();
 }
 
 const Target *ternac::findTarget(llvm::StringRef name) {

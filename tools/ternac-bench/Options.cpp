@@ -8,6 +8,7 @@
 #include "Options.h"
 #include "ternac/Runtime/ThreadPool.h"
 #include "ternac/Support/Arguments.h"
+#include "ternac/Version.h"
 
 #include <algorithm>
 

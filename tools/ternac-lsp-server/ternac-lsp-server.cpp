@@ -5,11 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/LoadTargets.h"
+
 #include "ternac/Pipeline/Pipeline.h"
 
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
 
 int main(int argc, char **argv) {
+  if (!ternac::tool::loadTargets(argc, argv))
+    return 1;
   mlir::DialectRegistry registry;
   ternac::registerAllDialects(registry);
   return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));

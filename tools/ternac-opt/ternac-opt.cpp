@@ -5,11 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/LoadTargets.h"
+
 #include "ternac/Pipeline/Pipeline.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
 int main(int argc, char **argv) {
+  if (!ternac::tool::loadTargets(argc, argv))
+    return 1;
   ternac::registerAllPasses();
   mlir::DialectRegistry registry;
   ternac::registerAllDialects(registry);

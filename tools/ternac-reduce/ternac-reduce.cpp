@@ -5,12 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/LoadTargets.h"
+
 #include "ternac/Pipeline/Pipeline.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
 
 int main(int argc, char **argv) {
+  if (!ternac::tool::loadTargets(argc, argv))
+    return 1;
   ternac::registerAllPasses();
   mlir::DialectRegistry registry;
   ternac::registerAllDialects(registry);

@@ -8,6 +8,7 @@
 #include "Options.h"
 #include "PromptFile.h"
 #include "ternac/Support/Arguments.h"
+#include "ternac/Version.h"
 
 using namespace ternac;
 using namespace ternac::run;

@@ -8,6 +8,7 @@
 #include "Options.h"
 
 #include "ternac/Support/Arguments.h"
+#include "ternac/Version.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -80,6 +81,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
       "where to write (default: MODEL.so; stdout for IR and code)");
   arguments.option("target", "NAME[,KEY=VALUE...]", target,
                    "what to compile for (default: cpu, this host)");
+  arguments.option("load-target", "FILE", loadTargets,
+                   "a target plug-in to load; may be given several times");
   arguments.option("emit", "KIND", emit,
                    "lib (default), obj, asm, llvm, or a phase");
   arguments.option("compile-from", "PHASE", from,

@@ -18,6 +18,7 @@ namespace ternac::tool {
 /// What the user typed, checked.
 struct Options {
   CompileOptions compile;
+  std::vector<std::string> loadTargets;
   bool listPhases = false;
   bool listTargets = false;
   bool printTarget = false;

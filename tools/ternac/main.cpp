@@ -34,13 +34,21 @@ int main(int argc, char **argv) {
   if (std::optional<int> status = options.parse(argc, argv))
     return *status;
 
+  for (const std::string &path : options.loadTargets)
+    if (llvm::Error error = loadTargetPlugin(path))
+      return Arguments::error("%s", llvm::toString(std::move(error)).c_str());
+
   if (options.listPhases)
     for (const PhaseInfo &info : phases())
       llvm::outs() << llvm::left_justify(info.name, 12) << info.summary << '\n';
-  if (options.listTargets)
+  if (options.listTargets) {
+    size_t width = 12;
     for (const std::unique_ptr<Target> &target : allTargets())
-      llvm::outs() << llvm::left_justify(target->name(), 12)
+      width = std::max(width, target->name().size() + 1);
+    for (const std::unique_ptr<Target> &target : allTargets())
+      llvm::outs() << llvm::left_justify(target->name(), width)
                    << target->description() << '\n';
+  }
   if (options.printTarget) {
     llvm::Expected<std::string> text = describeTarget(
         options.compile.target.value_or(allTargets().front()->name().str()));

@@ -46,6 +46,9 @@ public:
   void flag(std::string_view name, bool &variable, std::string_view help);
   void option(std::string_view name, std::string_view metavar,
               std::string &variable, std::string_view help);
+  /// Each time it is given adds one value.
+  void option(std::string_view name, std::string_view metavar,
+              std::vector<std::string> &variable, std::string_view help);
   /// The value may be left out, and follows "=" if it is there.
   void optionalValue(std::string_view name, std::string_view metavar,
                      std::optional<std::string> &variable,

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A target is a folder under lib/Target and one word in TERNAC_TARGETS. It says
-// what a description of its machine means, which passes take a model from one
-// phase to the next, and how the last IR becomes bytes. Everything else is
-// generic; see docs/AddingATarget.md.
+// A target is a folder under lib/Target and one word in TERNAC_TARGETS, or a
+// shared library of its own (Plugin.h). It says what a description of its
+// machine means, which passes take a model from one phase to the next, and how
+// the last IR becomes bytes. Everything else is generic; see
+// docs/AddingATarget.md.
 //
 //===----------------------------------------------------------------------===//
 
@@ -76,9 +77,17 @@ public:
                            llvm::raw_pwrite_stream &out) const = 0;
 };
 
-/// All targets of this build, in the order of TERNAC_TARGETS: the first is what
-/// is compiled for when nobody says otherwise.
+/// All targets: those of this build, in the order of TERNAC_TARGETS, then those
+/// registered since. The first is what is compiled for when nobody says
+/// otherwise.
 llvm::ArrayRef<std::unique_ptr<Target>> allTargets();
+/// Adds a target; its name must be new. To be called before dialects and passes
+/// are registered.
+llvm::Error registerTarget(std::unique_ptr<Target> target);
+/// Opens the shared library `path`, a target plug-in, and registers its target.
+/// It stays open until the process ends. Fails on a file that is none, or is
+/// one of other versions of Ternac and LLVM.
+llvm::Error loadTargetPlugin(llvm::StringRef path);
 /// The target of that name, or null.
 const Target *findTarget(llvm::StringRef name);
 /// The same, as an error that lists the targets there are.

@@ -1,0 +1,124 @@
+//===- Plugin.cpp - Opening target plug-ins -------------------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ternac/Target/Plugin.h"
+
+#include "llvm/BinaryFormat/Magic.h"
+#include "llvm/Object/ELF.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <dlfcn.h>
+
+using namespace ternac;
+
+static llvm::Error makeError(llvm::StringRef path, const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(),
+                                 "cannot load the target plug-in '" + path +
+                                     "': " + message);
+}
+
+/// Whether the file is as long as its segments say: dlopen would map what they
+/// say and die behind the end of a file that was cut off. Files of other kinds
+/// it refuses itself.
+static bool isWhole(llvm::StringRef contents) {
+  using ELFFile = llvm::object::ELF64LEFile;
+  if (llvm::object::getElfArchType(contents) !=
+      std::pair<unsigned char, unsigned char>(llvm::ELF::ELFCLASS64,
+                                              llvm::ELF::ELFDATA2LSB))
+    return true;
+  auto check = [&]() -> llvm::Error {
+    llvm::Expected<ELFFile> file = ELFFile::create(contents);
+    if (!file)
+      return file.takeError();
+    auto segments = file->program_headers();
+    if (!segments)
+      return segments.takeError();
+    for (const ELFFile::Elf_Phdr &segment : *segments)
+      if (segment.p_type == llvm::ELF::PT_LOAD)
+        if (auto bytes = file->getSegmentContents(segment); !bytes)
+          return bytes.takeError();
+    return llvm::Error::success();
+  };
+  return !llvm::errorToBool(check());
+}
+
+/// Fails unless the file may be given to dlopen.
+static llvm::Error checkFile(llvm::StringRef path) {
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
+    return makeError(path, "expected a shared library");
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  if (!file)
+    return makeError(path, file.getError().message());
+  if (llvm::identify_magic((*file)->getBuffer()) !=
+      llvm::file_magic::elf_shared_object)
+    return makeError(path, "expected a shared library");
+  if (!isWhole((*file)->getBuffer()))
+    return makeError(path, "the file is damaged: its end is missing");
+  return llvm::Error::success();
+}
+
+/// Fails unless the plug-in was built with what it is loaded into. Of a struct
+/// of another version nothing else is read.
+static llvm::Error checkVersions(llvm::StringRef path,
+                                 const TernacTargetPlugin &plugin) {
+  auto mismatch = [&](const llvm::Twine &its, const llvm::Twine &ours) {
+    return makeError(path, "it was built for " + its + ", but this is " + ours +
+                               "; build it again with this one");
+  };
+  if (plugin.plugin_version != TERNAC_TARGET_PLUGIN_VERSION)
+    return mismatch("version " + llvm::Twine(plugin.plugin_version) +
+                        " of the plug-in interface",
+                    "version " + llvm::Twine(TERNAC_TARGET_PLUGIN_VERSION));
+  auto text = [](const char *version) {
+    return llvm::StringRef(version ? version : "?");
+  };
+  llvm::StringRef ternacVersion = text(plugin.ternac_version);
+  if (ternacVersion != TERNAC_VERSION)
+    return mismatch("Ternac " + ternacVersion, "Ternac " TERNAC_VERSION);
+  llvm::StringRef llvmVersion = text(plugin.llvm_version);
+  if (llvmVersion != TERNAC_LLVM_VERSION)
+    return mismatch("LLVM " + llvmVersion, "LLVM " TERNAC_LLVM_VERSION);
+  if (!plugin.name || !plugin.create)
+    return makeError(path, "it has no name or no create function");
+  return llvm::Error::success();
+}
+
+llvm::Error ternac::loadTargetPlugin(llvm::StringRef path) {
+  // A path without a folder means a file here, not one of the system's.
+  llvm::SmallString<256> file(path);
+  if (std::error_code code = llvm::sys::fs::make_absolute(file))
+    return makeError(path, code.message());
+  if (llvm::Error error = checkFile(file))
+    return error;
+  // Never closed: code of a plug-in that has run may be registered anywhere.
+  void *library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return makeError(path, llvm::Twine(dlerror()) +
+                               "; was it built for another version? This is "
+                               "Ternac " TERNAC_VERSION
+                               " with LLVM " TERNAC_LLVM_VERSION);
+  auto *plugin = static_cast<const TernacTargetPlugin *>(
+      dlsym(library, TERNAC_TARGET_PLUGIN_SYMBOL));
+  if (!plugin)
+    return makeError(path, "it is none: it does not define "
+                           "'" TERNAC_TARGET_PLUGIN_SYMBOL
+                           "', which TERNAC_TARGET_PLUGIN does");
+  if (llvm::Error error = checkVersions(path, *plugin))
+    return error;
+  if (findTarget(plugin->name))
+    return makeError(path, "there is a target '" + llvm::Twine(plugin->name) +
+                               "' already");
+  std::unique_ptr<Target> target(static_cast<Target *>(plugin->create()));
+  if (!target)
+    return makeError(path, "it did not create its target");
+  if (target->name() != plugin->name)
+    return makeError(path, "it is named '" + llvm::Twine(plugin->name) +
+                               "', but its target '" + target->name() + "'");
+  return registerTarget(std::move(target));
+}
