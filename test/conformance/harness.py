@@ -5,9 +5,15 @@
 import collections
 import ctypes
 import dataclasses
+import enum
 import functools
+import itertools
 import mmap
 import os
+import select
+import signal
+import struct
+import subprocess
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +23,7 @@ import numpy as np
 import pytest
 
 from targets import REFERENCE  # noqa: I001  (makes the next one visible)
-from bare import CompileError, Frame, build, granted, linker, memref, ternac, workspace_sizes  # noqa: F401
+from bare import CompileError, Frame, build, granted, layout, linker, ternac, workspace_sizes  # noqa: F401
 
 # Largest relative errors of ops whose order of additions is a target's own; all other results are equal bit for bit. The
 # unit is in each test: the value itself, the sum of absolute products, or the largest value.
@@ -90,6 +96,8 @@ class Build:
             library, bufferized = build(self.text(), stem, self.options())
         except CompileError as error:
             raise AssertionError(f"{self}: {str(error)[:4000]}") from None
+        if self.target.machine:
+            return ForeignLibrary(library, workspace_sizes(bufferized), self.target.machine, self.target.cpu)
         return Library(library, workspace_sizes(bufferized))
 
 
@@ -121,59 +129,159 @@ class InOut:
     array: np.ndarray
 
 
+class Use(enum.IntEnum):
+    """What becomes of memory in a call, as test/foreign/caller.c numbers it."""
+
+    KEPT = 0  # stays as it is
+    RETURNED = 1
+    SCRATCH = 2  # of no interest
+
+
+class Request:
+    """A call of a function: the memory that it needs and the words that it is passed."""
+
+    def __init__(self, name, threads, granted):
+        self.name, self.threads, self.granted = name, threads, granted
+        self.memory = []  # (contents as bytes, alignment, use)
+        self.words = []  # numbers, or (index of memory, offset) for an address
+
+    def add(self, contents, use, shape, alignment=1, offset=0):
+        """Memory, and the words of a memref of `shape` that begins at `offset` in it."""
+        address = len(self.memory), offset
+        self.memory.append((np.ascontiguousarray(contents).reshape(-1).view(np.uint8), alignment, use))
+        self.words += [address, address, *layout(shape)]
+
+
 class Library:
-    """Code that this process can call."""
+    """Compiled code, whose functions are called in this process."""
 
     def __init__(self, path, workspace):
         """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds."""
-        self.library, self.workspace = ctypes.CDLL(str(path)), workspace
+        self.path, self.workspace = path, workspace
 
     def call(self, name, arguments, outputs, threads=1, grant=True):
         """Calls a function with `threads` threads, granting it what the host can. `arguments` are arrays, InOut arrays or integers;
         `outputs` are (shape, type).
 
         Returns the outputs and then the changed arguments. Memory around an output must stay as it was, and so must arguments."""
-        values, changed = [], []
+        request = Request(name, threads, self.grants() if grant else 0)
+        changed, border = [], 64
         for argument in arguments:
             if isinstance(argument, InOut):
-                values.append(guarded(argument.array))
-                changed.append(values[-1])
+                changed.append((len(request.memory), 0, argument.array.shape, argument.array.dtype))
+                request.add(argument.array, Use.RETURNED, argument.array.shape)
+            elif isinstance(argument, np.ndarray):
+                request.add(argument, Use.KEPT, argument.shape)
             else:
-                values.append(guarded(argument) if isinstance(argument, np.ndarray) else argument)
-        border = 64
-        whole = [guarded(np.full(int(np.prod(shape)) * np.dtype(kind).itemsize + border, 0xA5, np.uint8)) for shape, kind in outputs]
-        results = [bytes_[border:].view(kind).reshape(shape) for bytes_, (shape, kind) in zip(whole, outputs)]
-        rows = len(values[0])  # the first argument of every function has the rows of the call
+                request.words.append(int(argument))
+        results = []
+        for shape, kind in outputs:
+            results.append((len(request.memory), border, shape, kind))
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize + border
+            request.add(np.full(size, 0xA5, np.uint8), Use.RETURNED, shape, offset=border)
+        rows = len(arguments[0])  # the first argument of every function has the rows of the call
         fixed_bytes, bytes_per_row = self.workspace[name]
-        workspace = guarded(np.full(fixed_bytes + bytes_per_row * rows, 0xFF, np.uint8), alignment=64)
+        workspace = np.full(fixed_bytes + bytes_per_row * rows, 0xFF, np.uint8)
+        request.add(workspace, Use.SCRATCH, workspace.shape, alignment=64)
+        request.add(np.zeros(0, np.uint8), Use.KEPT, (0,))  # no weights
 
-        fixed = []
-        for value in (*values, *results, workspace, np.zeros(0, np.uint8)):
-            fixed += memref(value) if isinstance(value, np.ndarray) else [ctypes.c_int64(value)]
-        barrier = threading.Barrier(threads)
+        returned = self.perform(request)
+        assert all((returned[i][:border] == 0xA5).all() for i, *_ in results), f"{name}: wrote before a result"
+        return [returned[i][offset:].copy().view(kind).reshape(shape) for i, offset, shape, kind in (*results, *changed)]
+
+    @functools.cached_property
+    def library(self):
+        return ctypes.CDLL(str(self.path))
+
+    def grants(self):
+        return granted()
+
+    def perform(self, request):
+        """Performs a request; returns the contents of its memory, by index. Raises AssertionError if the call does what it must not."""
+        memory = [guarded(contents, alignment) for contents, alignment, use in request.memory]
+        words = [
+            ctypes.c_void_p(memory[word[0]].ctypes.data + word[1]) if isinstance(word, tuple) else ctypes.c_int64(word)
+            for word in request.words
+        ]
+        barrier = threading.Barrier(request.threads)
         wait = Wait(lambda context, thread: barrier.wait(60) and None)
-        function = getattr(self.library, name)
+        function = getattr(self.library, request.name)
         function.restype = None
-
         counter = ctypes.c_int64(0)
 
         def run(thread):
-            frame = Frame(thread, threads, None, ctypes.cast(wait, ctypes.c_void_p), ctypes.pointer(counter), 0, granted() if grant else 0)
-            function(*fixed, ctypes.byref(frame))
+            callback = ctypes.cast(wait, ctypes.c_void_p)
+            frame = Frame(thread, request.threads, None, callback, ctypes.pointer(counter), 0, request.granted)
+            function(*words, ctypes.byref(frame))
 
-        others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, threads)]
+        others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, request.threads)]
         for other in others:
             other.start()
         run(0)
         for other in others:
             other.join()
 
-        assert not barrier.broken, f"{name}: a thread did not come to a barrier"
-        assert all((bytes_[:border] == 0xA5).all() for bytes_ in whole), f"{name}: wrote before a result"
-        for argument, value in zip(arguments, values):
-            if isinstance(argument, np.ndarray):
-                assert same_bits(argument, value), f"{name}: changed an argument"
-        return [array.copy() for array in (*results, *changed)]
+        assert not barrier.broken, f"{request.name}: a thread did not come to a barrier"
+        for (contents, _, use), after in zip(request.memory, memory):
+            assert use != Use.KEPT or same_bits(contents, after), f"{request.name}: changed an argument"
+        return memory
+
+
+class ForeignLibrary(Library):
+    """Compiled code of another machine: a process of that machine calls its functions, see test/foreign/caller.c."""
+
+    def __init__(self, path, workspace, machine, cpu, seconds=300):
+        """`seconds` is how long a call may take."""
+        super().__init__(path, workspace)
+        self.command, self.seconds, self.process = machine.command(cpu, machine.program("caller"), path), seconds, None
+
+    def grants(self):
+        return 0
+
+    def perform(self, request):
+        if not self.process:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            return self.exchange(request)
+        except (BrokenPipeError, EOFError):
+            status, self.process = self.process.wait(), None
+            reason = signal.Signals(-status).name if status < 0 else f"status {status}"
+            raise AssertionError(f"{request.name}: the process of the call ended with {reason}") from None
+
+    def exchange(self, request):
+        """Sends the request and reads the answer."""
+        name = request.name.encode()
+        pieces = [_numbers(len(name)), name, _numbers(request.threads, request.granted, len(request.memory))]
+        for contents, alignment, use in request.memory:
+            pieces += [_numbers(contents.nbytes, alignment, use), b"" if use == Use.SCRATCH else contents.tobytes()]
+        words = [(word[0] + 1, word[1]) if isinstance(word, tuple) else (0, word) for word in request.words]
+        pieces += [_numbers(len(words), *itertools.chain(*words))]
+        self.process.stdin.write(b"".join(pieces))
+        self.process.stdin.flush()
+
+        if not select.select([self.process.stdout], [], [], self.seconds)[0]:
+            self.process.kill()
+            self.process = None
+            raise AssertionError(f"{request.name}: a thread did not come to a barrier, or the call takes more than {self.seconds} seconds")
+        (length,) = struct.unpack("=Q", self.read(8))
+        if length:
+            sentence = self.read(length).decode()
+            self.process.wait()
+            self.process = None
+            raise AssertionError(f"{request.name}: {sentence}")
+        return [
+            np.frombuffer(self.read(contents.nbytes), np.uint8) if use == Use.RETURNED else None for contents, _, use in request.memory
+        ]
+
+    def read(self, size):
+        data = self.process.stdout.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
+
+
+def _numbers(*values):
+    return struct.pack(f"={len(values)}q", *values)
 
 
 # ---------------------------------------------------------------- judging

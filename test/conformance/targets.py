@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from bare import emulate, missing  # noqa: E402
 from host import host_features  # noqa: E402
+from machines import AARCH64, RISCV64, Machine  # noqa: E402, F401
 
 PACKINGS = ("row2", "tile2", "base3")
 _LEVEL2 = ("ssse3", "sse4_2")
@@ -25,12 +26,16 @@ class Target:
     matmul: dict  # strategy -> packings; every other op is claimed by every target
     elsewhere: dict = field(default_factory=dict)  # what it claims beside `matmul`, with code that other targets have and run
     needs: tuple = ()  # the processor features, as Linux names them, without which its code cannot run here
+    machine: Machine | None = None  # what its code runs on, if not this host
+    cpu: str = ""  # the processor that the machine emulates, as qemu names it
 
     def __str__(self):
         return self.name
 
     def emulated(self):
         """Whether some of its code's instructions are emulated here."""
+        if self.machine:
+            return True
         return bool(missing(self.needs)) and emulate(missing(self.needs))
 
     def slow(self):
@@ -39,6 +44,9 @@ class Target:
 
     def why_not_here(self):
         """Why this host cannot run the target's code, or None."""
+        if self.machine:
+            reason = self.machine.why_not_here()
+            return reason and f"{self.name}: {reason}"
         lacks = missing(self.needs)
         return f"{self.name}: this host lacks {', '.join(sorted(lacks))}" if lacks and not emulate(lacks) else None
 

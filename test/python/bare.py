@@ -18,7 +18,8 @@ from host import host_features
 
 ROOT = Path(__file__).resolve().parents[2]
 TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin"), "ternac")
-EMULATOR = Path(TERNAC).parents[1] / "test" / "emulation" / "libternac_emulator.so"
+BUILD = Path(TERNAC).parents[1]
+EMULATOR = BUILD / "test" / "emulation" / "libternac_emulator.so"
 
 FEATURE_AMX = 1  # TERNAC_FEATURE_AMX
 
@@ -104,13 +105,18 @@ def workspace_sizes(bufferized):
     return {name: (int(fixed), int(per_row)) for name, fixed, per_row in re.findall(sizes, bufferized)}
 
 
+def layout(shape):
+    """What follows the two pointers of a memref: offset, sizes and strides."""
+    strides = [1]
+    for size in shape[:0:-1]:
+        strides.insert(0, strides[0] * size)
+    return [0, *shape, *strides]
+
+
 def memref(array):
     """The C arguments that stand for `array`."""
     pointer = ctypes.c_void_p(array.ctypes.data)
-    strides = [1]
-    for size in array.shape[:0:-1]:
-        strides.insert(0, strides[0] * size)
-    return [pointer, pointer, *map(ctypes.c_int64, (0, *array.shape, *strides))]
+    return [pointer, pointer, *map(ctypes.c_int64, layout(array.shape))]
 
 
 class Frame(ctypes.Structure):
