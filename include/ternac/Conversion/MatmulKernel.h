@@ -109,6 +109,10 @@ mlir::func::FuncOp getKernelFunction(
 /// vector<64xi8>.
 mlir::Value broadcastFour(VectorBuilder &v, mlir::Value q, mlir::Value place);
 
+/// Four neighbouring lanes of a vector<64xi16> are one of the result:
+/// vector<16xi32>.
+mlir::Value addFours(VectorBuilder &v, mlir::Value words);
+
 /// Masks of the bytes of a block whose digit is 2 (+1) and 0 (-1), by digit.
 struct DigitMasks {
   mlir::Value plus, minus;

@@ -86,6 +86,10 @@ llvm::LogicalResult lowerToPanels(tern::MatmulOp op, VectorBuilder &v,
                                   const PanelStrategy &strategy,
                                   llvm::StringRef suffix = "");
 
+/// Moves `op` to where `can` is true and writes a matmul of strategy dot, of the
+/// same packed weights, for elsewhere.
+void leaveRestToDot(tern::MatmulOp op, mlir::Value can);
+
 /// Lowers `op` to a kernel of `blocks` for one or few tokens and, if its layout
 /// has panels, to one of `panels`, named `..._many`, for many.
 llvm::LogicalResult lowerByRows(tern::MatmulOp op, VectorBuilder &v,

@@ -112,6 +112,20 @@ SmallVector<Value> ternac::decodeCodes(VectorBuilder &v,
   return codes;
 }
 
+Value ternac::addFours(VectorBuilder &v, Value words) {
+  Value total;
+  for (int64_t j = 0; j < 4; ++j) {
+    SmallVector<int64_t> lanes;
+    for (int64_t i = 0; i < kBlockLanes; ++i)
+      lanes.push_back(4 * i + j);
+    Value part = vector::ShuffleOp::create(v.b, words, words, lanes);
+    part = arith::ExtSIOp::create(
+        v.b, VectorType::get({kBlockLanes}, v.b.getI32Type()), part);
+    total = total ? v.add(total, part) : part;
+  }
+  return total;
+}
+
 namespace {
 
 /// Sums in i16, 64 lanes per token: |q| <= 128, so 255 of them fit; then they
@@ -150,19 +164,7 @@ public:
 
   Value flush(VectorBuilder &v, const packing::Layout &,
               ArrayRef<Value> sums) const override {
-    // Four neighbouring i16 lanes are one i32 lane.
-    Value total;
-    for (int64_t j = 0; j < 4; ++j) {
-      SmallVector<int64_t> lanes;
-      for (int64_t i = 0; i < kBlockLanes; ++i)
-        lanes.push_back(4 * i + j);
-      Value part =
-          vector::ShuffleOp::create(v.b, sums.front(), sums.front(), lanes);
-      part = arith::ExtSIOp::create(
-          v.b, VectorType::get({kBlockLanes}, v.b.getI32Type()), part);
-      total = total ? v.add(total, part) : part;
-    }
-    return total;
+    return addFours(v, sums.front());
   }
 
 private:

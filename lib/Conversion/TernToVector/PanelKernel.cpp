@@ -267,6 +267,15 @@ LogicalResult ternac::lowerToPanels(MatmulOp op, VectorBuilder &v,
   return success();
 }
 
+void ternac::leaveRestToDot(MatmulOp op, Value can) {
+  OpBuilder b(op);
+  auto choice = scf::IfOp::create(b, op.getLoc(), can, /*withElseRegion=*/true);
+  op->moveBefore(choice.thenBlock(), choice.thenBlock()->begin());
+  b.setInsertionPointToStart(choice.elseBlock());
+  auto rest = cast<MatmulOp>(b.clone(*op));
+  rest.setConfigAttr(LoweringConfigAttr::get(op.getContext(), Strategy::Dot));
+}
+
 LogicalResult ternac::lowerByRows(MatmulOp op, VectorBuilder &v,
                                   const BlockStrategy &blocks,
                                   const PanelStrategy &panels) {

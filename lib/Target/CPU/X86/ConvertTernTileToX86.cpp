@@ -12,8 +12,6 @@
 #include "ternac/Conversion/TernToVector.h"
 #include "ternac/Runtime/ModelABI.h"
 
-#include "mlir/Dialect/SCF/IR/SCF.h"
-
 namespace ternac::cpu {
 #define GEN_PASS_DEF_CONVERTTERNTILETOX86PASS
 #include "X86Passes.h.inc"
@@ -104,7 +102,7 @@ struct ConvertTernTileToX86
       VectorOptions options = vectorOptions(op, kBlockLanes);
       AMXPanels strategy(target.hasCapability("byte_permute") &&
                          target.getVectorBits() == 512);
-      leaveRestToDot(op, strategy);
+      leaveUngrantedToDot(op, strategy);
       if (failed(replaceByLoops(op, options, [&](VectorBuilder &v) {
             return lowerToPanels(op, v, strategy);
           })))
@@ -113,9 +111,7 @@ struct ConvertTernTileToX86
   }
 
 private:
-  /// Moves `op` to where tiles may be used and writes a matmul of strategy dot
-  /// for elsewhere.
-  static void leaveRestToDot(MatmulOp op, const PanelStrategy &strategy) {
+  static void leaveUngrantedToDot(MatmulOp op, const PanelStrategy &strategy) {
     Value environment = environmentOf(op->getParentOfType<func::FuncOp>());
     if (!environment)
       return; // which the lowering reports
@@ -130,11 +126,7 @@ private:
           arith::CmpIOp::create(b, arith::CmpIPredicate::uge, rows, most);
       can = arith::AndIOp::create(b, can, isFull);
     }
-    auto choice = scf::IfOp::create(b, can, /*withElseRegion=*/true);
-    op->moveBefore(choice.thenBlock(), choice.thenBlock()->begin());
-    b.setInsertionPointToStart(choice.elseBlock());
-    auto rest = cast<MatmulOp>(b.clone(*op));
-    rest.setConfigAttr(LoweringConfigAttr::get(op.getContext(), Strategy::Dot));
+    leaveRestToDot(op, can);
   }
 };
 

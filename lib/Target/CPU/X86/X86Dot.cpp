@@ -20,7 +20,7 @@ bool X86Dot::addsPairs() const {
 }
 Value X86Dot::zero(VectorBuilder &v) const {
   if (!addsPairs())
-    return v.splatI32(0, kBlockLanes);
+    return ByteDot::zero(v);
   return arith::ConstantOp::create(v.b, v.b.getZeroAttr(pairs(v)));
 }
 
@@ -98,7 +98,10 @@ Value X86Dot::words(VectorBuilder &v, Value sum, Value codes,
   return sum;
 }
 
-Value X86Dot::addNeighbours(VectorBuilder &v, Value sums) const {
+/// Neighbouring i16 lanes, added in i32.
+Value X86Dot::widen(VectorBuilder &v, Value sums) const {
+  if (!addsPairs())
+    return sums;
   Value ones = arith::ConstantOp::create(
       v.b, DenseElementsAttr::get(pairs(v), APInt(16, 1)));
   StringRef name = parts() == 1   ? "llvm.x86.avx512.pmaddw.d.512"

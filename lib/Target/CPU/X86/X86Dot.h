@@ -10,30 +10,29 @@
 
 #include "X86Features.h"
 
-#include "ternac/Conversion/MatmulKernel.h"
+#include "ternac/Conversion/DotKernel.h"
 
 namespace ternac::cpu {
 
-/// Products of the 64 bytes of a block, summed in i32 lanes or, where the
-/// instruction adds pairs of products, in i16 lanes. Wider blocks than a
-/// register are taken in parts.
-class X86Dot {
+/// Sums in i32 lanes or, where the instruction adds pairs of products, in i16
+/// lanes. Wider blocks than a register are taken in parts.
+class X86Dot final : public ByteDot {
 public:
   explicit X86Dot(DotInstruction instruction) : instruction(instruction) {}
 
   DotInstruction getInstruction() const { return instruction; }
-  /// Two products of a code and an activation, from 2 * 2 * -128 to 2 * 2 *
-  /// 127, are added in an i16 lane, where kPairsThatFit of them have room.
   bool addsPairs() const;
-  static constexpr int64_t kPairsThatFit = 64;
+  /// Registers of 512 or of 256 bits.
+  bool isWide() const { return parts() == 1; }
+  bool isHalf() const { return parts() == 2; }
 
-  /// No products: vector<16xi32>, or vector<32xi16> of pairs.
-  mlir::Value zero(VectorBuilder &v) const;
-  /// sum + the four products of each i32 lane, or the two of each i16 lane.
+  /// Two products of a code and an activation, from 2 * 2 * -128 to 2 * 2 *
+  /// 127, are added in an i16 lane.
+  int64_t dotsThatFit() const override { return addsPairs() ? 64 : 0; }
+  mlir::Value zero(VectorBuilder &v) const override;
   mlir::Value dot(VectorBuilder &v, mlir::Value sum, mlir::Value codes,
-                  mlir::Value bytes) const;
-  /// Neighbouring i16 lanes, added in i32.
-  mlir::Value addNeighbours(VectorBuilder &v, mlir::Value sums) const;
+                  mlir::Value bytes) const override;
+  mlir::Value widen(VectorBuilder &v, mlir::Value sums) const override;
 
   /// vector<32xi16>.
   static mlir::VectorType pairs(VectorBuilder &v);
