@@ -70,6 +70,10 @@ static void addFunctionAttributes(llvm::Module &module,
     function.addFnAttr("target-features", target.getFeaturesOrEmpty());
     function.addFnAttr("prefer-vector-width", bits);
     function.addFnAttr("min-legal-vector-width", bits);
+    if (target.hasCapability("scalable_128"))
+      function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(
+          module.getContext(), unsigned(target.getVectorBits() / 128),
+          /*MaxValue=*/0));
   }
 }
 

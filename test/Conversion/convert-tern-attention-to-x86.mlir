@@ -1,6 +1,6 @@
 // RUN: ternac-opt %s --convert-tern-attention-to-x86 --convert-tern-to-vector --split-input-file | FileCheck %s
 
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "bf16_dot"], vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "vector_registers_32", "bf16_dot"], vector_bits = 512>} {
   // A block that all rows of a whole tile see in bf16, others in f32; the pool and the table are added once.
   // CHECK-LABEL: func.func @narrow
   // CHECK-SAME: (%{{[a-z0-9]*}}: memref<?x32xf32>, %{{[a-z0-9]*}}: memref<?x32xf32>, %{{[a-z0-9]*}}: memref<?xf16>, %{{[a-z0-9]*}}: memref<?x?xi32>, %{{[a-z0-9]*}}: index
@@ -34,7 +34,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86
 // -----
 
 // A target without the instruction.
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert"], vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "vector_registers_32"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @no_instruction
   // CHECK-NOT: bf16
   // CHECK: return
@@ -49,7 +49,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86
 // -----
 
 // Tiles where they are granted, else pairs: the product of queries by keys, and of weights by values.
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "bf16_dot", "x86_amx_bf16"], vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "vector_registers_32", "bf16_dot", "x86_amx_bf16"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @tiles(
   // CHECK: %[[GRANTED:.*]] = tern.granted %{{.*}}, 1
   // CHECK: %[[USE:.*]] = arith.andi %{{.*}}, %[[GRANTED]]
@@ -86,7 +86,7 @@ module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86
 // -----
 
 // Tiles only: without the grant all is f32, and no instruction rounds to bf16.
-module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "x86_amx_bf16"], vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["x86", "fma", "f16_convert", "vector_registers_32", "x86_amx_bf16"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @tiles_only
   // CHECK-NOT: arith.truncf
   // CHECK: call @tern_attention_tile_

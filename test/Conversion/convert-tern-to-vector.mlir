@@ -116,7 +116,7 @@ func.func @linear(%x: memref<?x8xf32>, %w: memref<6x8xf16>, %y: memref<?x6xf32>,
 
 // Several rows: two partial sums for each of three outputs and four rows.
 
-module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vector_registers_32"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @linear_blocks
   func.func @linear_blocks(%x: memref<?x32xf32>, %w: memref<6x32xbf16>, %y: memref<?x6xf32>, %env: !tern.environment) {
     // CHECK: } else {
@@ -158,7 +158,7 @@ module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 128>} 
 // is loaded for one is used by all, and weights are fetched once. Sums are added
 // up together.
 
-module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vector_registers_32"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @linear_int8_blocks
   func.func @linear_int8_blocks(%x: memref<?x64xi16>, %step: memref<?xf32>, %w: memref<12x64xi8>, %s: memref<12xf32>, %y: memref<?x12xf32>, %env: !tern.environment) {
     // CHECK: tern.thread_range %{{.*}}, %{{.*}} step 6
@@ -187,7 +187,7 @@ module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} 
 
 // A lane is a row of the weight: nothing is summed across lanes.
 
-module attributes {tern.target = #tern.target<name = "cpu", vector_bits = 512>} {
+module attributes {tern.target = #tern.target<name = "cpu", capabilities = ["vector_registers_32"], vector_bits = 512>} {
   // CHECK-LABEL: func.func @linear_int4
   func.func @linear_int4(%x: memref<?x64xi16>, %step: memref<?xf32>, %w: memref<1152xi8>, %y: memref<?x17xf32>, %env: !tern.environment) {
     // CHECK: tern.thread_range %{{.*}}, %{{.*}} step 1

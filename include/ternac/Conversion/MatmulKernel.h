@@ -73,9 +73,11 @@ public:
 
 /// Additions and subtractions only.
 const BlockStrategy &addSubStrategy();
-/// The same on bit planes. `countsWords`: the set bits of an i32 lane are
-/// counted as fast as those of a byte.
-const BlockStrategy &bitPlaneStrategy(bool countsWords);
+/// What set bits a machine counts by one instruction: those of every i32 of a
+/// register, those of every byte, or none.
+enum class BitCounting { Words, Bytes, Slow };
+/// The same on bit planes.
+const BlockStrategy &bitPlaneStrategy(BitCounting counting);
 
 /// Replaces `op`, a packed matmul in buffer form, by this thread's share of a
 /// call of its kernel, which is created if the module does not have it yet.

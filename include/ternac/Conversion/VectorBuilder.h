@@ -28,10 +28,9 @@ struct VectorOptions {
   int64_t vectorBits = 128; ///< of the widest register
   bool fma = false;
   bool f16Convert = false;
-  bool vectorPopcount = false;
-
-  /// Vector registers: machines with 512 bits have 32, others 16 at least.
-  int64_t registers() const { return vectorBits >= 512 ? 32 : 16; }
+  bool vectorPopcount = false; ///< of i32
+  bool bytePopcount = false;
+  int64_t registers = 16; ///< of vectors
 };
 
 /// How far ahead of their use weights are fetched: far into a larger cache,

@@ -55,7 +55,7 @@ public:
     int64_t perVector = std::max<int64_t>(1, lanes * 32 / bits);
     // Registers hold the sums, a part of a line of the block, and one number of
     // each pair.
-    int64_t registers = v.options.registers();
+    int64_t registers = v.options.registers;
     vectors = std::max<int64_t>(1, registers / 8 / perVector);
     int64_t line = vectors * perVector;
     together = std::clamp<int64_t>((registers - 1 - line) / line, 1, 6);

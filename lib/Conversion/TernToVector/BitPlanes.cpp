@@ -13,8 +13,8 @@
 //
 // where # counts set bits: one bitwise select does for as many weights as a
 // register has bits. The weights of the bits add up to -1, so #minus is added
-// once. Where counting is slow, full adders made of bitwise operations sum the
-// low bits, and only what they carry is counted.
+// once. Where counting takes several instructions, full adders made of bitwise
+// operations sum the low bits, and only what they carry is counted.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,8 +36,9 @@ constexpr int64_t kBits = 8;
 /// block.
 class BitPlanes final : public BlockStrategy {
 public:
-  explicit BitPlanes(bool countsWords)
-      : countsWords(countsWords), added(countsWords ? 0 : kBits - 1) {}
+  explicit BitPlanes(BitCounting counting)
+      : countsWords(counting == BitCounting::Words),
+        added(counting == BitCounting::Slow ? kBits - 1 : 0) {}
 
   StringRef name() const override { return "add_sub"; }
   bool unsignedCodes() const override { return false; }
@@ -174,7 +175,16 @@ private:
 
 } // namespace
 
-const BlockStrategy &ternac::bitPlaneStrategy(bool countsWords) {
-  static const BitPlanes words(true), bytes(false);
-  return countsWords ? words : bytes;
+const BlockStrategy &ternac::bitPlaneStrategy(BitCounting counting) {
+  static const BitPlanes words(BitCounting::Words), bytes(BitCounting::Bytes),
+      slow(BitCounting::Slow);
+  switch (counting) {
+  case BitCounting::Words:
+    return words;
+  case BitCounting::Bytes:
+    return bytes;
+  case BitCounting::Slow:
+    return slow;
+  }
+  llvm_unreachable("all ways to count handled");
 }

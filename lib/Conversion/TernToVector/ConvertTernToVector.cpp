@@ -32,6 +32,9 @@ VectorOptions ternac::vectorOptions(Operation *op, int64_t lanes) {
     options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
     options.vectorPopcount = target.hasCapability("vector_popcount");
+    options.bytePopcount = target.hasCapability("byte_popcount");
+    if (target.hasCapability("vector_registers_32"))
+      options.registers = 32;
   }
   return options;
 }
@@ -113,7 +116,11 @@ LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
     return lowerToReferenceKernel(op, v);
   case Strategy::AddSub:
     if (op.getPacking()->getCode() == Code::Planes)
-      return lowerToKernel(op, v, bitPlaneStrategy(v.options.vectorPopcount));
+      return lowerToKernel(
+          op, v,
+          bitPlaneStrategy(v.options.vectorPopcount ? BitCounting::Words
+                           : v.options.bytePopcount ? BitCounting::Bytes
+                                                    : BitCounting::Slow));
     return lowerToKernel(op, v, addSubStrategy());
   case Strategy::Lut:
     return lowerToTables(op, v, *memoryTables(op.getPacking()->getLayout()));

@@ -97,7 +97,7 @@ public:
   void write() {
     // The sums of a block leave registers for a vector of weights and one of
     // each row of x. A piece has several blocks: nothing fetches its first.
-    int64_t together = v.options.registers() >= 32 ? 6 : 2;
+    int64_t together = v.options.registers >= 32 ? 6 : 2;
     int64_t piece = llvm::divideCeil(v.kPieceBytes, std::max<int64_t>(cols, 1));
     piece = llvm::alignTo(std::max(piece, 8 * together), together);
     Value rows = rowsOfX();

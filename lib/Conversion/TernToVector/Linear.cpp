@@ -95,7 +95,7 @@ LogicalResult ternac::lowerLinear(LinearOp op, VectorBuilder &v) {
   // of the registers.
   int64_t perVector =
       std::max<int64_t>(1, 32 * v.options.lanes / v.options.vectorBits);
-  int64_t vectors = v.options.registers() / perVector;
+  int64_t vectors = v.options.registers / perVector;
   SmallVector<int64_t> rowsTogether = {1};
   if (vectors >= 32)
     rowsTogether = {4, 3, 2, 1};

@@ -33,6 +33,14 @@ static constexpr KernelForm forms[] = {
     // As tile2, with shifts, and a sum across the register for each row.
     {Strategy::Dot, "row2", "int8_dot", anyColumns<packing::rowTwoBit>, 2.2, 1,
      0},
+    // The same where a product of bytes is two of halves of a register, to
+    // words.
+    {Strategy::Dot, "tile2", "int8_products", anyColumns<packing::tileTwoBit>,
+     1.5, 2, 0},
+    {Strategy::Dot, "base3", "int8_products", packing::bestTileBase3, 6.4, 2,
+     0},
+    {Strategy::Dot, "row2", "int8_products", anyColumns<packing::rowTwoBit>,
+     2.2, 2, 0},
     // As dot, with digits moved to their lowest bits and stored.
     {Strategy::Tile, "base3", "tile_matmul", packing::bestTileBase3, 3.8, 1, 0},
     {Strategy::Tile, "tile2", "tile_matmul", anyColumns<packing::tileTwoBit>,
@@ -51,6 +59,8 @@ static constexpr KernelForm forms[] = {
     // their count and its sum; without counting, adders of bits.
     {Strategy::AddSub, "planes", "vector_popcount",
      anyColumns<packing::tilePlanes>, 3.3, 0, 0},
+    {Strategy::AddSub, "planes", "byte_popcount",
+     anyColumns<packing::tilePlanes>, 4.5, 0, 0},
     {Strategy::AddSub, "planes", "", anyColumns<packing::tilePlanes>, 5.5, 0,
      0},
     // For each digit: two masks and compares, two halves widened, added and
@@ -86,10 +96,13 @@ static constexpr double vectorOpsPerCycle = 1.5;
 static constexpr double scalarOpsPerCycle = 2;
 static constexpr int64_t defaultL2 = 1 << 20;
 
-/// A matrix unit: rows of a tile, and its speed in units of the vector unit's
-/// `peak`.
-static constexpr int64_t tileRows = 16;
-static constexpr double tileSpeed = 8;
+/// Matrix units: rows of activations that are computed together, and the speed
+/// in units of the vector unit's `peak`. Tiles in vector registers are small.
+struct MatrixUnit {
+  int64_t rows;
+  double speed;
+};
+static constexpr MatrixUnit tileRegisters = {16, 8}, vectorRegisters = {4, 2};
 
 /// Operations on general registers of `lut` for each weight and each of many
 /// rows, as measured: 18 instructions, half of them on vectors, for 4 bytes of
@@ -126,8 +139,11 @@ static std::pair<double, double> passes(const KernelForm &form,
                                         : llvm::divideCeil(tokens, together),
             tokens};
   }
-  case Strategy::Tile:
-    return {1, llvm::alignTo(tokens, tileRows) / tileSpeed};
+  case Strategy::Tile: {
+    MatrixUnit unit = target.hasCapability("register_tiles") ? vectorRegisters
+                                                             : tileRegisters;
+    return {1, double(llvm::alignTo(tokens, unit.rows)) / unit.speed};
+  }
   }
   return {tokens, tokens};
 }

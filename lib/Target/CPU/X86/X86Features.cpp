@@ -169,6 +169,8 @@ std::vector<std::string> X86Machine::capabilities() const {
     list.push_back("f16_convert");
   if (has("avx512bf16") && vectorBits() == 512)
     list.push_back("bf16_dot");
+  if (vectorBits() == 512)
+    list.push_back("vector_registers_32");
   if (has("avx512bw"))
     list.push_back("mask_registers");
   if (has("avx512vpopcntdq") && vectorBits() == 512)

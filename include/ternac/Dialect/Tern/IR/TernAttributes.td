@@ -209,14 +209,22 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     * `bf16_dot`: dot products of pairs of bf16 into f32 at twice the rate of
       f32,
     * `int8_dot`: a dot product of unsigned and signed bytes into i32,
+    * `int8_products`: no more than products of bytes into i16,
     * `byte_permute`: any byte of a register is selected by index,
     * `byte_shuffle`: the same within each 16 bytes of a register,
     * `base3_unpack`: the digits of base-3 bytes cost about as much as two-bit
       fields, so that fewer bytes win,
     * `mask_registers`: vector operations can be predicated,
     * `tile_matmul`: a matrix unit multiplies tiles of bytes,
+    * `register_tiles`: beside `tile_matmul`, when the tiles lie in vector
+      registers and are small: few rows fill them, and nobody has to grant them,
+    * `vector_registers_32`: there are 32 vector registers; otherwise 16 are
+      taken to be there,
     * `vector_popcount`: the set bits of every i32 of a register are counted by
-      one instruction.
+      one instruction,
+    * `byte_popcount`: those of every byte are,
+    * `scalable_128`: the registers of LLVM's scalable vectors have a multiple of
+      128 bits, `vector_bits` or more.
 
     `vector_bits` is the widest register; cache sizes are bytes, `bandwidth`
     is bytes per second of one core from memory and `peak` int8
