@@ -29,6 +29,14 @@ static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
+llvm::Error cpu::Family::setVectorBits(Machine &machine, int64_t bits) const {
+  if (bits == machine.vectorBits)
+    return llvm::Error::success();
+  return makeError("expected vector_bits=" + llvm::Twine(machine.vectorBits) +
+                   " of target 'cpu', which the features of '" + machine.cpu +
+                   "' say, but got " + llvm::Twine(bits));
+}
+
 namespace {
 
 /// The values of a `--target`, taken out one by one.
@@ -80,8 +88,8 @@ public:
     text = "vector code for " + names +
            "; keys: arch (native, a level such as " +
            families.front()->baseline().str() +
-           ", an LLVM CPU), cpu (an LLVM CPU), features (+a,-b), triple, l1d, "
-           "l2, bandwidth, peak";
+           ", an LLVM CPU), cpu (an LLVM CPU), features (+a,-b), triple, "
+           "vector_bits, l1d, l2, bandwidth, peak";
   }
 
   llvm::StringRef name() const override { return "cpu"; }
@@ -98,9 +106,10 @@ public:
     std::string arch = keys.take("arch"), cpu = keys.take("cpu");
     std::string features = keys.take("features");
     std::string tripleText = keys.take("triple");
-    int64_t numbers[4];
+    int64_t numbers[5];
     for (auto [key, number] : llvm::zip_equal(
-             llvm::ArrayRef{"l1d", "l2", "bandwidth", "peak"}, numbers)) {
+             llvm::ArrayRef{"vector_bits", "l1d", "l2", "bandwidth", "peak"},
+             numbers)) {
       llvm::Expected<int64_t> value = keys.takeNumber(key);
       if (!value)
         return value.takeError();
@@ -136,6 +145,9 @@ public:
         family->resolve(machineName, features);
     if (!machine)
       return machine.takeError();
+    if (int64_t bits = numbers[0])
+      if (llvm::Error error = family->setVectorBits(*machine, bits))
+        return error;
 
     SmallVector<Attribute> capabilities;
     for (const std::string &capability : machine->capabilities)
@@ -146,8 +158,8 @@ public:
     return tern::TargetAttr::get(
         context, name(), text(triple.str()), text(machine->cpu),
         text(machine->features), text(machine->requiredFeatures),
-        ArrayAttr::get(context, capabilities), machine->vectorBits, numbers[0],
-        numbers[1], numbers[2], numbers[3]);
+        ArrayAttr::get(context, capabilities), machine->vectorBits, numbers[1],
+        numbers[2], numbers[3], numbers[4]);
   }
 
   llvm::Error check(MLIRContext *context,
@@ -156,6 +168,7 @@ public:
     spec.values = {{"triple", attr.getTripleOrEmpty().str()},
                    {"arch", attr.getCpuOrEmpty().str()},
                    {"features", attr.getFeaturesOrEmpty().str()},
+                   {"vector_bits", std::to_string(attr.getVectorBits())},
                    {"l1d", std::to_string(attr.getL1d())},
                    {"l2", std::to_string(attr.getL2())},
                    {"bandwidth", std::to_string(attr.getBandwidth())},

@@ -56,6 +56,9 @@ public:
   /// known, with a list of those that are.
   virtual llvm::Expected<Machine> resolve(llvm::StringRef arch,
                                           llvm::StringRef changes) const = 0;
+  /// Makes `machine` one whose widest registers have `bits` bits, as far as its
+  /// features leave that open, or fails.
+  virtual llvm::Error setVectorBits(Machine &machine, int64_t bits) const;
   /// Dialects that its passes create.
   virtual void registerDialects(mlir::DialectRegistry &registry) const {}
   /// Its passes from `bufferized` to `vectorized`. They run for every module
