@@ -67,6 +67,8 @@ function(ternac_add_tool name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   if(NOT ARG_NO_LLVM)
     ternac_use_llvm(${name} ${ARG_NO_MLIR})
+    set_target_properties(${name} PROPERTIES
+      INSTALL_RPATH "$ORIGIN/../lib;${LLVM_LIBRARY_DIR}")
   endif()
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()

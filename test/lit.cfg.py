@@ -24,8 +24,13 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
+if config.compiler_launcher:
+    config.environment["CMAKE_CXX_COMPILER_LAUNCHER"] = config.compiler_launcher
+
 unit_dir = os.path.join(config.test_exec_root, "unit")
 config.substitutions += [
+    ("%cc", config.cc),
+    ("%cxx", config.cxx),
     ("%fake_model", os.path.join(unit_dir, "Runtime", "models", "FakeModel.so")),
     ("%plugins", os.path.join(config.test_exec_root, "plugin")),
     ("%python", config.python),
