@@ -49,6 +49,24 @@ Expected<Output> Output::parse(llvm::StringRef word) {
 
 namespace {
 
+/// The kinds of code that targets write, by their words after --emit=, and the
+/// names of their files in a dump.
+struct CodeKind {
+  EmitKind kind;
+  llvm::StringLiteral word;
+  llvm::StringLiteral dumpName;
+};
+constexpr CodeKind codeKinds[] = {{EmitKind::LLVMIR, "llvm", "model.ll"},
+                                  {EmitKind::Assembly, "asm", "model.s"},
+                                  {EmitKind::Object, "obj", ""}};
+
+/// What a target emits for `kind`, which is not PhaseIR.
+EmitKind emitKind(Output::Kind kind) {
+  return kind == Output::Kind::LLVMIR     ? EmitKind::LLVMIR
+         : kind == Output::Kind::Assembly ? EmitKind::Assembly
+                                          : EmitKind::Object;
+}
+
 /// Keeps the first error, as "[file:line:column: ]message", for the one line in
 /// which a compilation ends, and prints warnings and, if wanted, remarks.
 class DiagnosticCollector : public ScopedDiagnosticHandler {
@@ -320,6 +338,8 @@ private:
       return makeError(
           "--emit=" + phaseName(options.emit.phase) +
           " lies before --compile-from=" + phaseName(options.compileFrom));
+    if (Error error = checkEmitKind())
+      return error;
     if (options.emit.kind == Kind::Library &&
         !(*module)->hasAttr(tern::TernDialect::kModelAttr))
       return makeError(options.model +
@@ -337,6 +357,23 @@ private:
         !llvm::sys::fs::is_regular_file(outputPath()))
       return makeError(outputPath() + ": cannot write: is not a regular file");
     return Error::success();
+  }
+
+  Error checkEmitKind() {
+    if (options.emit.kind == Kind::PhaseIR ||
+        target->canEmit(emitKind(options.emit.kind)))
+      return Error::success();
+    llvm::StringRef word = "lib";
+    std::string known;
+    for (const CodeKind &code : codeKinds) {
+      if (target->canEmit(code.kind))
+        known += (code.word + ", ").str();
+      if (options.emit.kind != Kind::Library &&
+          code.kind == emitKind(options.emit.kind))
+        word = code.word;
+    }
+    return makeError("target '" + target->name() + "' cannot --emit=" + word +
+                     "; expected one of: " + known + "a phase");
   }
 
   std::string outputPath() const {
@@ -421,19 +458,17 @@ private:
       });
     if (!options.dumpPhasesTo.empty()) {
       size_t number = phases().size();
-      const std::pair<EmitKind, llvm::StringRef> kinds[] = {
-          {EmitKind::LLVMIR, "model.ll"}, {EmitKind::Assembly, "model.s"}};
-      for (auto [kind, name] : kinds)
-        if (Error error =
-                writeFile(dumpPath(number++, name),
-                          [&, k = kind](llvm::raw_pwrite_stream &out) {
-                            return emit(k, out);
-                          }))
+      for (const CodeKind &code : codeKinds) {
+        if (code.dumpName.empty() || !target->canEmit(code.kind))
+          continue;
+        if (Error error = writeFile(dumpPath(number++, code.dumpName),
+                                    [&](llvm::raw_pwrite_stream &out) {
+                                      return emit(code.kind, out);
+                                    }))
           return error;
+      }
     }
-    EmitKind kind = options.emit.kind == Kind::LLVMIR     ? EmitKind::LLVMIR
-                    : options.emit.kind == Kind::Assembly ? EmitKind::Assembly
-                                                          : EmitKind::Object;
+    EmitKind kind = emitKind(options.emit.kind);
     if (options.emit.kind != Kind::Library) {
       if (kind == EmitKind::Object && path.empty() && ::isatty(STDOUT_FILENO))
         return makeError("an object file does not go to a terminal; name it "

@@ -201,6 +201,13 @@ LogicalResult verifyModelFacts(ModuleOp module) {
 
 } // namespace
 
+/// Whether it is the target of `op` that says it may be there.
+static bool isHeldByTarget(Operation *op, Phase phase) {
+  TargetAttr attr = phase < Phase::Vectorized ? TargetAttr() : getTarget(op);
+  const Target *target = attr ? findTarget(attr.getName()) : nullptr;
+  return target && target->mayHold(phase, op);
+}
+
 LogicalResult ternac::verifyPhase(ModuleOp module, Phase phase) {
   bool failed = false;
   auto report = [&](Operation *op, StringRef reason) {
@@ -212,7 +219,8 @@ LogicalResult ternac::verifyPhase(ModuleOp module, Phase phase) {
   module.walk([&](Operation *op) {
     if (!op->getDialect())
       report(op, "its dialect is not known");
-    else if (StringRef reason = violation(op, phase); !reason.empty())
+    else if (StringRef reason = violation(op, phase);
+             !reason.empty() && !isHeldByTarget(op, phase))
       report(op, reason);
   });
   if (mlir::failed(verifyAttributes(module)) ||

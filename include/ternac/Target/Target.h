@@ -72,6 +72,11 @@ public:
   /// Passes from the phase before `phase` to `phase`, for those after `packed`.
   virtual void buildCodegenPipeline(mlir::OpPassManager &pm,
                                     Phase phase) const = 0;
+  /// Whether `op` may be alive at the end of `phase`, which is `vectorized` or
+  /// `llvm`, though it could not be on a CPU: of a device's own dialect, say.
+  virtual bool mayHold(Phase phase, mlir::Operation *op) const { return false; }
+  /// Whether `emit` can write that kind of file.
+  virtual bool canEmit(EmitKind kind) const { return true; }
   /// Writes the module, at its last phase, to `out`.
   virtual llvm::Error emit(mlir::ModuleOp module, EmitKind kind,
                            llvm::raw_pwrite_stream &out) const = 0;

@@ -30,7 +30,7 @@
 // RUN: ternac-run %t.reference.so --tokens=0,20,21,295,321,24,276 --max-new-tokens=4 > %t.reference
 // RUN: cmp %t.copycat %t.reference
 
-module {
+module attributes {tern.target = #tern.target<name = "copycat", vector_bits = 32>} {
   tern.global @w : tensor<32x64x!tern.trit> = #tern.stored<trits,
     sources = [#tern.source<"w", packed_rows, rows = 32, cols = 64, first_layer = 0>]>
   func.func @product(%q: tensor<?x64xi8>, %sum: tensor<?xi32>) -> tensor<?x32xi32> {
