@@ -69,6 +69,10 @@ public:
   virtual llvm::SmallVector<mlir::Value> decode(VectorBuilder &v,
                                                 const packing::Layout &layout,
                                                 mlir::Value weights) const = 0;
+  /// Brings an unpacked group, `columns` columns of 16 rows from `place` of the
+  /// flat `panel`, in the order that `multiply` reads.
+  virtual void arrange(VectorBuilder &v, mlir::Value panel, int64_t place,
+                       int64_t columns) const {}
   /// Adds the products of `step` to its sums.
   virtual void multiply(VectorBuilder &v, const PanelStep &step) const = 0;
 };

@@ -217,6 +217,7 @@ private:
     int64_t padded = llvm::alignTo(columns, strategy.columnStep());
     for (int64_t at = columns; at < padded; at += layout.group)
       v.store(zero, panel, v.index(offset + at * line));
+    strategy.arrange(v, panel, offset, padded);
   }
 
   VectorBuilder &v;
