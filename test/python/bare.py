@@ -128,4 +128,6 @@ class Frame(ctypes.Structure):
         ("counter", ctypes.POINTER(ctypes.c_int64)),  # shared by the threads of a call, 0 at its begin
         ("claimed", ctypes.c_int64),
         ("granted", ctypes.c_int64),  # bits of TERNAC_FEATURE_*
+        ("device", ctypes.c_void_p),  # a TernacDevice, or null
+        ("failed", ctypes.c_int64),  # not 0 once the device refused commands
     ]

@@ -30,6 +30,7 @@ struct ModelFacts {
   int64_t workspaceBytesPerRow, workspaceBytesFixed;
   std::string target;
   std::string cpuFeatures;
+  std::string device; ///< "" for none
   std::string json; ///< tern.model as JSON, with the bytes that a token reads
 };
 

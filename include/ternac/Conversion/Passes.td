@@ -67,9 +67,10 @@ def ConvertTernToLLVMPass
     : Pass<"convert-tern-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Lowers the environment of a thread to LLVM";
   let description = [{
-    Lowers `tern.barrier`, `tern.thread_range`, `tern.claim` and `tern.granted`
-    to the LLVM dialect and makes `!tern.environment` a pointer. The passes of
-    upstream do the rest.
+    Lowers `tern.barrier`, `tern.thread_range`, `tern.claim`, `tern.granted` and
+    `tern.submit` to the LLVM dialect and makes `!tern.environment` a pointer.
+    The passes of upstream do the rest. The device that commands are submitted to
+    is named by the module's attribute `tern.device` then; there is one at most.
 
     Example:
 

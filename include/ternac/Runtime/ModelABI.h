@@ -52,7 +52,9 @@ enum {
    * `max_threads`. */
   TERNAC_ERROR_LIMIT = 2,
   /* The library was compiled with separate weights and got none. */
-  TERNAC_ERROR_WEIGHTS = 3
+  TERNAC_ERROR_WEIGHTS = 3,
+  /* The library needs a device and got none, or the device failed. */
+  TERNAC_ERROR_DEVICE = 4
 };
 
 /* Bits of TernacEnvironment.granted_features. */
@@ -63,6 +65,39 @@ enum {
 
 /* One thread's share of a parallel region. `thread` is in [0, threads). */
 typedef void (*TernacBody)(void *argument, uint32_t thread, uint32_t threads);
+
+/* Memory of the host that commands of a device refer to by number. */
+typedef struct TernacBuffer {
+  void *data;
+  uint64_t bytes;
+} TernacBuffer;
+
+/* A device beside the processor, as its driver offers it. What commands mean is
+ * between the driver and the target that wrote them; a host only passes them
+ * on. Later versions add functions at the end; a driver sets to null what its
+ * device does not have. */
+typedef struct TernacDevice {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  const char *name; /* what TernacModel.device asks for */
+  void *context;    /* handed back to all functions */
+  /* Runs commands and returns when they are done: their writes to the buffers
+   * are visible then, and the buffers may go. 0, or another number if the
+   * commands are refused or fail. Threads may call at the same time. */
+  int32_t (*submit)(void *context, const void *commands, uint64_t bytes,
+                    const TernacBuffer *buffers, uint32_t buffer_count);
+  /* Why `submit` last failed, one sentence without a full stop. Lives until the
+   * next submit. May be null. */
+  const char *(*last_error)(void *context);
+  /* What the device did so far, as lines for a user to read. Lives until the
+   * next call of any function. May be null. */
+  const char *(*report)(void *context);
+} TernacDevice;
+
+/* Name of the symbol that a driver library exports, and its type. The table
+ * lives as long as the driver is loaded. */
+#define TERNAC_DEVICE_SYMBOL "ternac_device"
+typedef const TernacDevice *(*TernacDeviceFn)(void);
 
 /* What a host lends to a call. A null environment means one thread. */
 typedef struct TernacEnvironment {
@@ -78,6 +113,8 @@ typedef struct TernacEnvironment {
   /* Called inside `parallel` by every thread; returns when all have called.
    * Writes before it are visible to every thread after it. */
   void (*barrier)(void *context, uint32_t thread);
+  /* The device that TernacModel.device names; null if there is none. */
+  const TernacDevice *device;
 } TernacEnvironment;
 
 /* One forward call over a ragged list of rows. Prefill, decode and batches
@@ -135,6 +172,7 @@ typedef struct TernacModel {
   uint64_t (*cache_bytes)(uint32_t blocks);
   int32_t (*forward)(const TernacEnvironment *environment,
                      const TernacCall *call);
+  const char *device; /* name of the device that the code needs; "" for none */
 } TernacModel;
 
 typedef const TernacModel *(*TernacModelFn)(void);

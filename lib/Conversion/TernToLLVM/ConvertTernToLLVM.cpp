@@ -9,6 +9,9 @@
 
 #include "ThreadFrame.h"
 
+#include "ternac/Runtime/ModelABI.h"
+
+#include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -162,16 +165,107 @@ struct LowerGranted : ConvertOpToLLVMPattern<GrantedOp> {
   }
 };
 
+/// Calls the device's function with an array of buffers on the stack. Whether a
+/// submit failed is remembered until the end of the call.
+struct LowerSubmit : ConvertOpToLLVMPattern<SubmitOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(SubmitOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto commands = SymbolTable::lookupNearestSymbolFrom<LLVM::GlobalOp>(
+        op, op.getCommandsAttr());
+    auto bytes = commands
+                     ? dyn_cast<LLVM::LLVMArrayType>(commands.getGlobalType())
+                     : LLVM::LLVMArrayType();
+    if (!bytes || !bytes.getElementType().isInteger(8))
+      return op.emitOpError("expected ")
+             << op.getCommandsAttr() << " to be an llvm.mlir.global of i8";
+    Type pointer = LLVM::LLVMPointerType::get(getContext());
+    Type i64 = rewriter.getI64Type(), i32 = rewriter.getI32Type();
+    Value frame = adaptor.getEnvironment();
+    Value device =
+        loadField(rewriter, loc, frame, ThreadFrame::Device, pointer);
+    auto deviceField = [&](size_t offset) -> Value {
+      Value place =
+          LLVM::GEPOp::create(rewriter, loc, pointer, rewriter.getI8Type(),
+                              device, ArrayRef<LLVM::GEPArg>{int32_t(offset)});
+      return LLVM::LoadOp::create(rewriter, loc, pointer, place);
+    };
+    int64_t count = adaptor.getBuffers().size();
+    Value number = LLVM::ConstantOp::create(rewriter, loc, i32, count);
+    auto type =
+        LLVM::LLVMFunctionType::get(i32, {pointer, pointer, i64, pointer, i32});
+    SmallVector<Value> arguments = {
+        deviceField(offsetof(TernacDevice, submit)),
+        deviceField(offsetof(TernacDevice, context)),
+        LLVM::AddressOfOp::create(rewriter, loc, commands),
+        i64Constant(rewriter, loc, bytes.getNumElements()),
+        buffersOf(op, adaptor, rewriter),
+        number};
+    Value result =
+        LLVM::CallOp::create(rewriter, loc, type, arguments).getResult();
+    Value failed = loadField(rewriter, loc, frame, ThreadFrame::Failed, i64);
+    Value wide = LLVM::ZExtOp::create(rewriter, loc, i64, result);
+    LLVM::StoreOp::create(
+        rewriter, loc, LLVM::OrOp::create(rewriter, loc, failed, wide),
+        fieldPlace(rewriter, loc, frame, ThreadFrame::Failed));
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+private:
+  /// An array of TernacBuffer, { data, bytes }. It lies in the function's first
+  /// block: the stack of a loop would grow with every round.
+  Value buffersOf(SubmitOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const {
+    Location loc = op.getLoc();
+    Type pointer = LLVM::LLVMPointerType::get(getContext());
+    Type i64 = rewriter.getI64Type();
+    auto buffer =
+        LLVM::LLVMStructType::getLiteral(getContext(), {pointer, i64});
+    auto array = LLVM::LLVMArrayType::get(buffer, adaptor.getBuffers().size());
+    Value place;
+    {
+      OpBuilder::InsertionGuard guard(rewriter);
+      auto func = op->getParentOfType<func::FuncOp>();
+      rewriter.setInsertionPointToStart(&func.front());
+      place = LLVM::AllocaOp::create(rewriter, loc, pointer, array,
+                                     i64Constant(rewriter, loc, 1));
+    }
+    for (auto [i, memref, value] :
+         llvm::enumerate(op.getBuffers(), adaptor.getBuffers())) {
+      auto type = cast<MemRefType>(memref.getType());
+      MemRefDescriptor descriptor(value);
+      Value elements = descriptor.size(rewriter, loc, 0);
+      Value size =
+          i64Constant(rewriter, loc, type.getElementTypeBitWidth() / 8);
+      auto set = [&](int32_t field, Value content) {
+        LLVM::StoreOp::create(
+            rewriter, loc, content,
+            LLVM::GEPOp::create(rewriter, loc, pointer, array, place,
+                                ArrayRef<LLVM::GEPArg>{0, int32_t(i), field}));
+      };
+      set(0, descriptor.bufferPtr(rewriter, loc, *getTypeConverter(), type));
+      set(1, LLVM::MulOp::create(rewriter, loc, elements, size));
+    }
+    return place;
+  }
+};
+
 struct ConvertTernToLLVM
     : ternac::impl::ConvertTernToLLVMPassBase<ConvertTernToLLVM> {
   void runOnOperation() override {
+    if (failed(recordDevice()))
+      return signalPassFailure();
     LLVMTypeConverter converter(&getContext());
     converter.addConversion([](EnvironmentType type) {
       return LLVM::LLVMPointerType::get(type.getContext());
     });
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerBarrier, LowerThreadRange, LowerClaim, LowerGranted>(
-        converter);
+    patterns.add<LowerBarrier, LowerThreadRange, LowerClaim, LowerGranted,
+                 LowerSubmit>(converter);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     // Only the environment's type changes here; the rest of the signature is
@@ -187,6 +281,25 @@ struct ConvertTernToLLVM
   }
 
 private:
+  /// Writes the name of the device on the module, which keeps it when the ops
+  /// that have it are gone.
+  LogicalResult recordDevice() {
+    ModuleOp module = getOperation();
+    StringAttr device;
+    WalkResult result = module.walk([&](SubmitOp op) {
+      if (!device)
+        device = op.getDeviceAttr();
+      if (op.getDeviceAttr() == device)
+        return WalkResult::advance();
+      op.emitOpError("expected one device for all, '")
+          << device.getValue() << "', but got '" << op.getDevice() << "'";
+      return WalkResult::interrupt();
+    });
+    if (device)
+      module->setAttr(TernDialect::kDeviceAttr, device);
+    return failure(result.wasInterrupted());
+  }
+
   /// Makes the environment argument the pointer that its uses were cast to.
   void convertEnvironment(func::FuncOp func) {
     if (func.isExternal())

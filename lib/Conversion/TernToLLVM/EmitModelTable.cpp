@@ -115,11 +115,18 @@ private:
                                 /*isVolatile=*/true);
   }
 
-  /// What the threads of a call share: { environment, call, counter }.
+  bool needsDevice() const { return !facts.device.empty(); }
+
+  /// What the threads of a call share: { environment, call, counter, failed }.
   Type callType() {
-    return LLVM::LLVMStructType::getLiteral(b.getContext(),
-                                            {pointer(), pointer(), i64()});
+    return LLVM::LLVMStructType::getLiteral(
+        b.getContext(), {pointer(), pointer(), i64(), i64()});
   }
+  Value callField(Value call, int32_t field) {
+    return LLVM::GEPOp::create(b, pointer(), callType(), call,
+                               ArrayRef<LLVM::GEPArg>{0, field});
+  }
+  static constexpr int32_t kCounter = 2, kFailed = 3;
 
   void writeNoBarrier() {
     function(kNoBarrier, LLVM::LLVMVoidType::get(b.getContext()),
@@ -135,8 +142,7 @@ private:
     llvm::append_range(arguments, strides);
   }
 
-  /// What each thread runs: argument is a pointer to { environment, call,
-  /// counter }.
+  /// What each thread runs: argument is a pointer to a `callType()`.
   void writeBody() {
     auto body = function(kBody, LLVM::LLVMVoidType::get(b.getContext()),
                          {pointer(), i32(), i32()});
@@ -145,10 +151,12 @@ private:
 
     Type frameType = ThreadFrame::type(b.getContext());
     Value frame = LLVM::AllocaOp::create(b, pointer(), frameType, i64(1));
+    auto place = [&](ThreadFrame::Field at) {
+      return LLVM::GEPOp::create(b, pointer(), frameType, frame,
+                                 ArrayRef<LLVM::GEPArg>{0, int32_t(at)});
+    };
     auto set = [&](ThreadFrame::Field at, Value value) {
-      Value place = LLVM::GEPOp::create(b, pointer(), frameType, frame,
-                                        ArrayRef<LLVM::GEPArg>{0, int32_t(at)});
-      LLVM::StoreOp::create(b, value, place);
+      LLVM::StoreOp::create(b, value, place(at));
     };
     set(ThreadFrame::Thread,
         LLVM::ZExtOp::create(b, i64(), body.getArgument(1)));
@@ -156,11 +164,11 @@ private:
         LLVM::ZExtOp::create(b, i64(), body.getArgument(2)));
     set(ThreadFrame::Context, LLVM::ZeroOp::create(b, pointer()));
     set(ThreadFrame::Barrier, address(kNoBarrier));
-    set(ThreadFrame::Counter,
-        LLVM::GEPOp::create(b, pointer(), callType(), body.getArgument(0),
-                            ArrayRef<LLVM::GEPArg>{0, 2}));
+    set(ThreadFrame::Counter, callField(body.getArgument(0), kCounter));
     set(ThreadFrame::Claimed, i64(0));
     set(ThreadFrame::Granted, i64(0));
+    set(ThreadFrame::Device, LLVM::ZeroOp::create(b, pointer()));
+    set(ThreadFrame::Failed, i64(0));
 
     Block *entry = b.getInsertionBlock();
     Block *withEnvironment = b.createBlock(&body.getBody());
@@ -175,10 +183,18 @@ private:
     set(ThreadFrame::Granted,
         field(environment, offsetof(TernacEnvironment, granted_features),
               i64()));
+    if (needsDevice())
+      set(ThreadFrame::Device,
+          field(environment, offsetof(TernacEnvironment, device), pointer()));
     LLVM::BrOp::create(b, ValueRange(), run);
 
     b.setInsertionPointToEnd(run);
     LLVM::CallOp::create(b, forward, forwardArguments(call, frame));
+    if (needsDevice())
+      LLVM::AtomicRMWOp::create(
+          b, LLVM::AtomicBinOp::_or, callField(body.getArgument(0), kFailed),
+          LLVM::LoadOp::create(b, i64(), place(ThreadFrame::Failed)),
+          LLVM::AtomicOrdering::monotonic);
     LLVM::ReturnOp::create(b, ValueRange());
   }
 
@@ -250,11 +266,27 @@ private:
                TERNAC_ERROR_LIMIT);
 
     Value argument = LLVM::AllocaOp::create(b, pointer(), callType(), i64(1));
-    SmallVector<Value> shared = {environment, call, i64(0)};
-    for (auto [i, value] : llvm::enumerate(shared)) {
-      Value place = LLVM::GEPOp::create(b, pointer(), callType(), argument,
-                                        ArrayRef<LLVM::GEPArg>{0, int32_t(i)});
-      LLVM::StoreOp::create(b, value, place);
+    SmallVector<Value> shared = {environment, call, i64(0), i64(0)};
+    for (auto [i, value] : llvm::enumerate(shared))
+      LLVM::StoreOp::create(b, value, callField(argument, i));
+
+    auto isThere = [&](Value pointerValue) {
+      Value null = LLVM::ZeroOp::create(b, pointer());
+      return compare(LLVM::ICmpPredicate::ne, pointerValue, null);
+    };
+    if (needsDevice()) {
+      // A host without devices, or of a time before there were any, has none.
+      failUnless(isThere(environment), TERNAC_ERROR_DEVICE);
+      failUnless(compare(LLVM::ICmpPredicate::uge, field(environment, 0, i32()),
+                         i32(sizeof(TernacEnvironment))),
+                 TERNAC_ERROR_DEVICE);
+      Value device =
+          field(environment, offsetof(TernacEnvironment, device), pointer());
+      failUnless(isThere(device), TERNAC_ERROR_DEVICE);
+      checkVersion(device, offsetof(TernacDevice, last_error));
+      failUnless(
+          isThere(field(device, offsetof(TernacDevice, submit), pointer())),
+          TERNAC_ERROR_DEVICE);
     }
 
     Block *check = b.getInsertionBlock();
@@ -267,7 +299,8 @@ private:
     LLVM::CondBrOp::create(b, isNull(environment), alone, together);
 
     b.setInsertionPointToEnd(together);
-    checkVersion(environment, sizeof(TernacEnvironment));
+    // Hosts of a time before devices are as good as others without one.
+    checkVersion(environment, offsetof(TernacEnvironment, device));
     Value threads =
         field(environment, offsetof(TernacEnvironment, threads), i32());
     failUnless(compare(LLVM::ICmpPredicate::ule, threads, i32(kMaxThreads)),
@@ -281,7 +314,15 @@ private:
                                     {pointer(), pointer(), pointer()});
     LLVM::CallOp::create(
         b, type, ValueRange{parallel, context, address(kBody), argument});
-    LLVM::ReturnOp::create(b, i32(TERNAC_OK));
+    if (!needsDevice()) {
+      LLVM::ReturnOp::create(b, i32(TERNAC_OK));
+      return;
+    }
+    Value failed = LLVM::LoadOp::create(b, i64(), callField(argument, kFailed));
+    Value isGood = compare(LLVM::ICmpPredicate::eq, failed, i64(0));
+    LLVM::ReturnOp::create(b, LLVM::SelectOp::create(b, isGood, i32(TERNAC_OK),
+                                                     i32(TERNAC_ERROR_DEVICE))
+                                  .getResult());
   }
 
   /// A function of (u32 count[, u32 threads]) -> count * bytes + fixed, at
@@ -310,6 +351,7 @@ private:
     writeString("ternac.target", facts.target);
     writeString("ternac.cpu_features", facts.cpuFeatures);
     writeString("ternac.facts", facts.json);
+    writeString("ternac.device", facts.device);
     SmallVector<int32_t> ends(facts.endTokens);
     auto endsType = RankedTensorType::get({int64_t(ends.size())}, i32());
     LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(i32(), ends.size()),
@@ -352,10 +394,11 @@ private:
     symbol("ternac.workspace_bytes");
     symbol("ternac.cache_bytes");
     symbol(kForward);
+    symbol("ternac.device");
     static_assert(offsetof(TernacModel, end_tokens) == 40 &&
                   offsetof(TernacModel, weights_bytes) == 56 &&
                   offsetof(TernacModel, weights) == 88 &&
-                  sizeof(TernacModel) == 120);
+                  sizeof(TernacModel) == 128);
 
     auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
     b.setInsertionPointToEnd(module.getBody());

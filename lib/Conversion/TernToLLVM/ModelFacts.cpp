@@ -126,6 +126,8 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   }
   if (StringAttr required = target.getRequiredFeatures())
     facts.cpuFeatures = required.str();
+  if (auto device = module->getAttrOfType<StringAttr>(TernDialect::kDeviceAttr))
+    facts.device = device.str();
 
   llvm::json::Object json;
   for (NamedAttribute entry : model)

@@ -279,6 +279,35 @@ func.func @f(%env: !tern.environment) -> i1 {
 
 // -----
 
+// submit C1
+llvm.mlir.global internal constant @program("commands")
+func.func @f(%env: !tern.environment, %q: memref<?xi8>) {
+  // expected-error@+1 {{(C1) expected the name of a device}}
+  tern.submit %env, "" @program(%q) : memref<?xi8>
+  return
+}
+
+// -----
+
+// submit C2
+func.func @f(%env: !tern.environment, %q: memref<?xi8>) {
+  // expected-error@+1 {{(C2) expected commands in the module, but got @program}}
+  tern.submit %env, "array" @program(%q) : memref<?xi8>
+  return
+}
+
+// -----
+
+// submit C3
+llvm.mlir.global internal constant @program("commands")
+func.func @f(%env: !tern.environment, %q: memref<?xi8, strided<[2]>>) {
+  // expected-error@+1 {{(C3) expected contiguous buffers, but got 'memref<?xi8, strided<[2]>>'}}
+  tern.submit %env, "array" @program(%q) : memref<?xi8, strided<[2]>>
+  return
+}
+
+// -----
+
 // claim C1
 func.func @f(%env: !tern.environment, %n: index) {
   // expected-error@+1 {{(C1) expected a positive step, but got 0}}

@@ -353,7 +353,7 @@ LogicalResult ThreadRangeOp::verify() { return verifyStep(*this); }
 LogicalResult ClaimOp::verify() { return verifyStep(*this); }
 
 bool tern::isThreadOp(Operation *op) {
-  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp>(op);
+  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp, SubmitOp>(op);
 }
 
 LogicalResult GrantedOp::verify() {
@@ -361,4 +361,21 @@ LogicalResult GrantedOp::verify() {
     return success();
   return emitOpError("(C1) expected a feature of one bit, but got ")
          << int64_t(getFeature());
+}
+
+LogicalResult SubmitOp::verify() {
+  if (getDevice().empty())
+    return emitOpError("(C1) expected the name of a device");
+  for (Value buffer : getBuffers())
+    if (!cast<MemRefType>(buffer.getType()).areTrailingDimsContiguous(1))
+      return emitOpError("(C3) expected contiguous buffers, but got ")
+             << buffer.getType();
+  return success();
+}
+
+LogicalResult SubmitOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (symbols.lookupNearestSymbolFrom(*this, getCommandsAttr()))
+    return success();
+  return emitOpError("(C2) expected commands in the module, but got ")
+         << getCommandsAttr();
 }

@@ -36,7 +36,8 @@ def Tern_Dialect : Dialect {
     **Module attributes.** A model's module carries `tern.model` (a dictionary
     of facts), `tern.target` (a `#tern.target`) and `tern.weights` (a
     `#tern.weights`: the checkpoint's files and, from phase `packed` on, the
-    plan of the weight segment).
+    plan of the weight segment). In phase `llvm`, `tern.device` is the name of the
+    device that its code submits commands to, if there is one.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -50,6 +51,7 @@ def Tern_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kTargetAttr = "tern.target";
     static constexpr ::llvm::StringLiteral kModelAttr = "tern.model";
     static constexpr ::llvm::StringLiteral kWeightsAttr = "tern.weights";
+    static constexpr ::llvm::StringLiteral kDeviceAttr = "tern.device";
   }];
 }
 

@@ -120,4 +120,44 @@ def Tern_GrantedOp : Tern_Op<"granted", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tern_SubmitOp : Tern_Op<"submit", [
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "commands for a device beside the processor";
+  let description = [{
+    Hands `commands` and the memory of `buffers` to the device named `device`
+    and waits until they are done: `TernacDevice.submit` in
+    `ternac/Runtime/ModelABI.h`. Commands refer to buffers by number, in the
+    order of the operands. Each thread that comes here submits; a target sees to
+    it that one does, or that they submit different work. If the device fails,
+    the whole call returns an error in the end.
+
+    `commands` is the symbol of whatever the target calls a program until it
+    has written it as bytes, an `llvm.mlir.global` of i8, before
+    `convert-tern-to-llvm`.
+
+    Constraints:
+    * (C1) `device` is not empty.
+    * (C2) `commands` is a symbol of the module.
+    * (C3) a buffer is contiguous.
+
+    Example:
+
+    ```mlir
+    llvm.mlir.global internal constant @program("\00\01\02\03")
+    func.func @f(%q: memref<?xi8>, %y: memref<?xi32>, %env: !tern.environment) {
+      tern.submit %env, "array" @program(%q, %y) : memref<?xi8>, memref<?xi32>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment, StrAttr:$device,
+                       FlatSymbolRefAttr:$commands,
+                       Variadic<MemRefRankOf<[AnyType], [1]>>:$buffers);
+  let assemblyFormat = [{
+    $environment `,` $device $commands `(` $buffers `)` attr-dict
+    `:` type($buffers)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD
