@@ -31,6 +31,7 @@ unit_dir = os.path.join(config.test_exec_root, "unit")
 config.substitutions += [
     ("%cc", config.cc),
     ("%cxx", config.cxx),
+    ("%fake_models", os.path.join(unit_dir, "Runtime", "models")),
     ("%fake_model", os.path.join(unit_dir, "Runtime", "models", "FakeModel.so")),
     ("%plugins", os.path.join(config.test_exec_root, "plugin")),
     ("%python", config.python),

@@ -17,44 +17,10 @@
 #include <memory>
 #include <string>
 
-#include <dlfcn.h>
-#include <elf.h>
-#include <link.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace ternac::runtime;
-
-TernacLibrary::~TernacLibrary() {
-  if (handle)
-    dlclose(handle);
-}
-
-/// Whether the file is as long as its program headers say. dlopen maps what
-/// they say, and the first touch behind the end of a file that was cut off
-/// would kill the process. What is wrong otherwise, dlopen itself reports.
-static bool isWhole(const std::string &path) {
-  MappedMemory file = MappedMemory::mapFile(path);
-  const auto *header = static_cast<const ElfW(Ehdr) *>(file.data());
-  if (!header || file.size() < sizeof(*header) ||
-      memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-      header->e_phentsize != sizeof(ElfW(Phdr)) ||
-      header->e_phoff % alignof(ElfW(Phdr)) != 0)
-    return true;
-  uint64_t tableBytes = header->e_phnum * sizeof(ElfW(Phdr));
-  if (header->e_phoff > file.size() ||
-      tableBytes > file.size() - header->e_phoff)
-    return false;
-  const auto *segments = reinterpret_cast<const ElfW(Phdr) *>(
-      static_cast<const char *>(file.data()) + header->e_phoff);
-  return std::all_of(
-      segments, segments + header->e_phnum, [&](const ElfW(Phdr) & segment) {
-        return segment.p_type != PT_LOAD ||
-               (segment.p_offset <= file.size() &&
-                segment.p_filesz <= file.size() - segment.p_offset);
-      });
-}
 
 /// Checks what a library says of itself. Fields are read only after the check
 /// that they are there.
@@ -72,9 +38,12 @@ static bool checkModel(const char *path, const TernacModel *model) {
              path, model->abi_version, TERNAC_ABI_VERSION);
     return false;
   }
-  if (model->struct_size < sizeof(TernacModel)) {
+  // Fields behind this one came later.
+  constexpr size_t leastSize =
+      offsetof(TernacModel, forward) + sizeof(TernacModel::forward);
+  if (model->struct_size < leastSize) {
     setError("'%s' is damaged: expected a model table of %zu bytes, but got %u",
-             path, sizeof(TernacModel), model->struct_size);
+             path, leastSize, model->struct_size);
     return false;
   }
   if (!model->vocab_size || !model->context_length || !model->max_rows ||
@@ -120,6 +89,12 @@ static bool mapWeights(const std::string &path, TernacLibrary &library) {
   return true;
 }
 
+const char *TernacLibrary::device() const {
+  constexpr size_t size =
+      offsetof(TernacModel, device) + sizeof(TernacModel::device);
+  return model->struct_size >= size && model->device ? model->device : "";
+}
+
 std::pair<const char *, uint64_t> TernacLibrary::weightsReadWhole() const {
   auto start = static_cast<const char *>(ternac_weights_of(this));
   const char *facts = model->facts ? model->facts : "";
@@ -162,37 +137,14 @@ static void adviseHugePages(const TernacLibrary &library) {
 }
 
 TernacLibrary *ternac_open(const char *path) {
-  struct stat status;
-  if (!path || !*path) {
-    setError("the path of the model library is empty");
-    return nullptr;
-  }
-  if (stat(path, &status) != 0) {
-    setError("cannot open '%s': %s", path, strerror(errno));
-    return nullptr;
-  }
-  // dlopen looks for a bare name in the system's folders, not in this one.
-  std::string file = strchr(path, '/') ? path : std::string("./") + path;
-  if (!isWhole(file)) {
-    setError("'%s' is no Ternac model library: it is truncated to %lld bytes",
-             path, static_cast<long long>(status.st_size));
-    return nullptr;
-  }
   auto library = std::make_unique<TernacLibrary>();
-  library->handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library->handle) {
-    setError("'%s' is no Ternac model library: %s", path, dlerror());
+  library->shared =
+      SharedLibrary::open(path, "Ternac model library", TERNAC_MODEL_SYMBOL);
+  if (!library->shared.symbol())
     return nullptr;
-  }
-  auto getModel = reinterpret_cast<TernacModelFn>(
-      dlsym(library->handle, TERNAC_MODEL_SYMBOL));
-  if (!getModel) {
-    setError("'%s' is no Ternac model library: it has no symbol '%s'", path,
-             TERNAC_MODEL_SYMBOL);
-    return nullptr;
-  }
-  library->model = getModel();
-  if (!checkModel(path, library->model) || !mapWeights(file, *library))
+  library->model = reinterpret_cast<TernacModelFn>(library->shared.symbol())();
+  if (!checkModel(path, library->model) ||
+      !mapWeights(library->shared.path(), *library))
     return nullptr;
   adviseHugePages(*library);
   return library.release();

@@ -13,6 +13,7 @@
 #ifndef TERNAC_LIB_RUNTIME_LIBRARY_H
 #define TERNAC_LIB_RUNTIME_LIBRARY_H
 
+#include "SharedLibrary.h"
 #include "ternac/Runtime/MappedMemory.h"
 #include "ternac/Runtime/Session.h"
 
@@ -20,16 +21,14 @@
 #include <utility>
 
 struct TernacLibrary {
-  TernacLibrary() = default;
-  ~TernacLibrary();
-  TernacLibrary(const TernacLibrary &) = delete;
-  TernacLibrary &operator=(const TernacLibrary &) = delete;
+  /// The name of the device that the code needs, "" for none.
+  const char *device() const;
 
   /// The part of the weights that every token reads whole. Of the rest, tables,
   /// it reads rows. Null if there are no weights.
   std::pair<const char *, uint64_t> weightsReadWhole() const;
 
-  void *handle = nullptr; ///< of dlopen
+  ternac::runtime::SharedLibrary shared;
   const TernacModel *model = nullptr;
   /// The weights of a library that does not embed them.
   ternac::runtime::MappedMemory weights;

@@ -24,7 +24,7 @@
 
 using namespace ternac::runtime;
 
-TernacSession::TernacSession(TernacLibrary *library,
+TernacSession::TernacSession(TernacLibrary *library, const TernacDevice *device,
                              std::unique_ptr<ThreadPool> pool,
                              MappedMemory workspace, MappedMemory cache,
                              BlockTable blocks)
@@ -32,7 +32,9 @@ TernacSession::TernacSession(TernacLibrary *library,
       environment(this->pool->environment(grantedFeatures())),
       workspace(std::move(workspace)), cache(std::move(cache)),
       blockBytes(model->cache_bytes(1)), blocks(std::move(blocks)),
-      histories(this->blocks.rows()) {}
+      histories(this->blocks.rows()) {
+  environment.device = device;
+}
 
 //===----------------------------------------------------------------------===//
 // Creation
@@ -76,6 +78,22 @@ static bool resolveOptions(const TernacModel *model,
   return true;
 }
 
+/// Whether `device`, which may be null, is the one that the library needs.
+static bool checkDevice(const TernacLibrary &library,
+                        const TernacDevice *device) {
+  const char *needed = library.device();
+  if (!*needed || (device && strcmp(device->name, needed) == 0))
+    return true;
+  if (!device)
+    setError("the model needs the device '%s'; bring a driver for it "
+             "(ternac-run: --device=DRIVER.so)",
+             needed);
+  else
+    setError("the model needs the device '%s', but got a driver for '%s'",
+             needed, device->name);
+  return false;
+}
+
 /// The most that a call of any size needs: one row may take another path than
 /// many and so need more.
 static uint64_t workspaceBytes(const TernacModel *model, uint32_t threads) {
@@ -108,7 +126,8 @@ TernacSession *ternac_session_create(TernacLibrary *library,
                                      const TernacSessionOptions *given) {
   const TernacModel *model = library->model;
   TernacSessionOptions options;
-  if (!resolveOptions(model, given, options))
+  if (!resolveOptions(model, given, options) ||
+      !checkDevice(*library, options.device))
     return nullptr;
   MappedMemory workspace =
       allocate("workspace", workspaceBytes(model, options.threads));
@@ -125,8 +144,9 @@ TernacSession *ternac_session_create(TernacLibrary *library,
   BlockTable blocks(options.sequences,
                     BlockTable::blocksFor(model->context_length),
                     options.cache_blocks);
-  return new TernacSession(library, std::move(pool), std::move(workspace),
-                           std::move(cache), std::move(blocks));
+  return new TernacSession(library, options.device, std::move(pool),
+                           std::move(workspace), std::move(cache),
+                           std::move(blocks));
 }
 
 void ternac_session_destroy(TernacSession *session) { delete session; }
@@ -258,6 +278,8 @@ static const char *describe(int32_t code) {
     return "a call had more rows or threads than it was compiled for";
   case TERNAC_ERROR_WEIGHTS:
     return "its weights are missing";
+  case TERNAC_ERROR_DEVICE:
+    return "its device is missing or failed";
   default:
     return "it gave an unknown error code";
   }
@@ -288,8 +310,16 @@ bool TernacSession::call(const int32_t *tokens, size_t begin, size_t count,
   int32_t code = model->forward(&environment, &call);
   if (code == TERNAC_OK)
     return true;
-  setError("the model library refused a call: %s (code %d)", describe(code),
-           code);
+  const TernacDevice *device = environment.device;
+  const char *reason =
+      code == TERNAC_ERROR_DEVICE && device && device->last_error
+          ? device->last_error(device->context)
+          : nullptr;
+  if (reason && *reason)
+    setError("the device '%s' failed: %s", device->name, reason);
+  else
+    setError("the model library refused a call: %s (code %d)", describe(code),
+             code);
   return false;
 }
 

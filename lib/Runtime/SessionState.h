@@ -39,7 +39,7 @@ struct Chunk {
 struct TernacSession {
   using Chunk = ternac::runtime::Chunk;
 
-  TernacSession(TernacLibrary *library,
+  TernacSession(TernacLibrary *library, const TernacDevice *device,
                 std::unique_ptr<ternac::runtime::ThreadPool> pool,
                 ternac::runtime::MappedMemory workspace,
                 ternac::runtime::MappedMemory cache,

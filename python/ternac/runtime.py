@@ -73,6 +73,7 @@ class _SessionOptions(ctypes.Structure):
         ("sequences", c_uint32),
         ("cache_blocks", c_uint32),
         ("huge_pages", c_uint32),
+        ("device", c_void_p),
     ]
 
 
@@ -81,6 +82,9 @@ _SIGNATURES = {
     "ternac_open": (c_void_p, [c_char_p]),
     "ternac_close": (None, [c_void_p]),
     "ternac_model_of": (POINTER(_Model), [c_void_p]),
+    "ternac_driver_open": (c_void_p, [c_char_p]),
+    "ternac_driver_close": (None, [c_void_p]),
+    "ternac_device_of": (c_void_p, [c_void_p]),
     "ternac_session_create": (c_void_p, [c_void_p, POINTER(_SessionOptions)]),
     "ternac_session_destroy": (None, [c_void_p]),
     "ternac_session_threads": (c_uint32, [c_void_p]),
@@ -167,8 +171,9 @@ class CompiledModel:
         huge_pages: bool = False,
         sequences: int = 1,
         cache_blocks: int | None = None,
+        device: str | os.PathLike[str] | None = None,
     ):
-        self._library = self._session = None
+        self._library = self._session = self._driver = None
         self._runtime = _runtime()
         options = _SessionOptions(
             struct_size=ctypes.sizeof(_SessionOptions),
@@ -185,6 +190,13 @@ class CompiledModel:
         self._library = self._runtime.ternac_open(os.fsencode(path))
         if not self._library:
             raise _last_error()
+        if device is not None:
+            self._driver = self._runtime.ternac_driver_open(os.fsencode(device))
+            if not self._driver:
+                error = _last_error()
+                self.close()
+                raise error
+            options.device = self._runtime.ternac_device_of(self._driver)
         self._session = self._runtime.ternac_session_create(
             self._library, ctypes.byref(options)
         )
@@ -205,7 +217,9 @@ class CompiledModel:
             self._runtime.ternac_session_destroy(self._session)
         if self._library:
             self._runtime.ternac_close(self._library)
-        self._library = self._session = None
+        if self._driver:
+            self._runtime.ternac_driver_close(self._driver)
+        self._library = self._session = self._driver = None
 
     def __enter__(self) -> CompiledModel:
         return self
@@ -620,6 +634,7 @@ def load(
     huge_pages: bool = False,
     sequences: int = 1,
     cache_blocks: int | None = None,
+    device: str | os.PathLike[str] | None = None,
 ) -> CompiledModel:
     """Opens a compiled model.
 
@@ -629,10 +644,11 @@ def load(
     huge pages first. ``tokenizer`` is the path of a tokenizer.json; by default
     the one beside the library is used, if there is one. ``sequences`` can be
     live at once, with ``cache_blocks`` blocks of 64 tokens for all of them
-    (default: enough for as many full contexts).
+    (default: enough for as many full contexts). ``device`` is the driver
+    library of the device that the model was compiled for, if it was for one.
 
     Raises TernacError if the file is no model library, was built for a newer
     runtime or for fewer sequences, needs a processor feature this machine
-    lacks, or if there is not enough memory.
+    lacks or another device, or if there is not enough memory.
     """
-    return CompiledModel(path, threads, tokenizer, pinning, huge_pages, sequences, cache_blocks)
+    return CompiledModel(path, threads, tokenizer, pinning, huge_pages, sequences, cache_blocks, device)

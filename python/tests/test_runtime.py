@@ -24,13 +24,16 @@ def library(tmp_path_factory):
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
     if not compiler:
         pytest.skip("no C compiler for the fake model")
-    path = tmp_path_factory.mktemp("model") / "fake.so"
-    source = ROOT / "test" / "unit" / "Runtime" / "FakeModel.c"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-I", ROOT / "include", source, "-o", path],
-        check=True,
-    )
-    return path
+    folder = tmp_path_factory.mktemp("model")
+    sources = ROOT / "test" / "unit" / "Runtime"
+    for name, source, options in (
+        ("fake.so", "FakeModel.c", []),
+        ("needs-device.so", "FakeModel.c", ['-DFAKE_DEVICE="counter"']),
+        ("device.so", "FakeDevice.c", []),
+    ):
+        command = [compiler, "-shared", "-fPIC", "-O1", "-I", ROOT / "include", sources / source, "-o", folder / name]
+        subprocess.run([*command, *options], check=True)
+    return folder / "fake.so"
 
 
 @pytest.fixture
@@ -47,6 +50,18 @@ def test_facts(model):
     assert model.target == "fake"
     assert model.facts["name"] == "fake"
     assert model.threads == 2
+
+
+def test_device(library, model):
+    needs_device, driver = library.with_name("needs-device.so"), library.with_name("device.so")
+    with pytest.raises(runtime.TernacError, match="needs the device 'counter'"):
+        runtime.load(needs_device)
+    with pytest.raises(runtime.TernacError, match="no driver of a Ternac device"):
+        runtime.load(needs_device, device=library)
+    with runtime.load(needs_device, device=driver) as other:
+        np.testing.assert_array_equal(other.logits([1, 2, 3]), model.logits([1, 2, 3]))
+        with pytest.raises(runtime.TernacError, match="the device 'counter' failed: it does not take 13"):
+            other.logits([13])
 
 
 def test_logits(model):

@@ -37,6 +37,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                  "let the system move threads between processors");
   arguments.flag("huge-pages", hugePages,
                  "copy the weights into huge pages before the first token");
+  arguments.option("device", "DRIVER.so", device,
+                   "driver of the device that the model was compiled for");
   arguments.option("temperature", "X", temperature,
                    "0 (default): always the likeliest token");
   arguments.option("top-k", "N", topK, 0, INT32_MAX,

@@ -31,6 +31,7 @@ struct Options {
   uint32_t threads = 0;   ///< 0: all processors
   bool noPinning = false;
   bool hugePages = false;
+  std::string device; ///< a driver library; empty: none
   float temperature = 0;
   uint32_t topK = 0;
   float topP = 1;

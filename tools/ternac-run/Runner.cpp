@@ -73,7 +73,7 @@ bool Runner::prepare() {
     return false;
   if (!createSampler())
     return runtimeError();
-  if (!createSession() || !allocateLogits())
+  if (!openDevice() || !createSession() || !allocateLogits())
     return false;
   size_t rows = 0;
   for (const std::vector<int32_t> &prompt : options.prompts)
@@ -87,6 +87,13 @@ bool Runner::prepare() {
 Runner::Sampler Runner::createSampler() const {
   return Sampler(ternac_sampler_create(options.temperature, options.topK,
                                        options.topP, options.seed));
+}
+
+bool Runner::openDevice() {
+  if (options.device.empty())
+    return true;
+  driver.reset(ternac_driver_open(options.device.c_str()));
+  return driver || runtimeError();
 }
 
 bool Runner::createSession() {
@@ -112,6 +119,7 @@ bool Runner::createSession() {
   wanted.sequences = sequences;
   wanted.cache_blocks =
       static_cast<uint32_t>(std::min<uint64_t>(sum, UINT32_MAX));
+  wanted.device = driver ? ternac_device_of(driver.get()) : nullptr;
   session.reset(ternac_session_create(library.get(), &wanted));
   if (!session)
     return runtimeError();
@@ -272,12 +280,20 @@ void Runner::report() const {
   size_t tokens = 0;
   for (const std::vector<int32_t> &text : generated)
     tokens += text.size();
-  if (tokens == 0)
-    return;
-  reportSpeed("generated", tokens, tokenSeconds);
-  if (!isOne)
-    fprintf(stderr, ", %u prompts at a time", sequences);
-  fputc('\n', stderr);
+  if (tokens > 0) {
+    reportSpeed("generated", tokens, tokenSeconds);
+    if (!isOne)
+      fprintf(stderr, ", %u prompts at a time", sequences);
+    fputc('\n', stderr);
+  }
+  reportDevice();
+}
+
+void Runner::reportDevice() const {
+  const TernacDevice *device =
+      driver ? ternac_device_of(driver.get()) : nullptr;
+  if (device && device->report)
+    fputs(device->report(device->context), stderr);
 }
 
 bool Runner::printTokens() const {

@@ -46,6 +46,7 @@ private:
   };
 
   bool prepare();
+  bool openDevice();
   bool createSession();
   bool allocateLogits();
   Sampler createSampler() const;
@@ -58,11 +59,13 @@ private:
     return logits.get() + place * model->vocab_size;
   }
   void report() const;
+  void reportDevice() const;
   bool printTokens() const;
 
   const Options &options;
   const bool wantsLogits;
-  // The session must go before the library it runs.
+  // The session must go before the library it runs and the device it uses.
+  std::unique_ptr<TernacDriver, Deleter<ternac_driver_close>> driver;
   std::unique_ptr<TernacLibrary, Deleter<ternac_close>> library;
   std::unique_ptr<TernacSession, Deleter<ternac_session_destroy>> session;
   const TernacModel *model = nullptr;

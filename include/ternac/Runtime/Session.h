@@ -34,6 +34,7 @@ extern "C" {
 #endif
 
 typedef struct TernacLibrary TernacLibrary;
+typedef struct TernacDriver TernacDriver;
 typedef struct TernacSession TernacSession;
 typedef struct TernacSampler TernacSampler;
 
@@ -53,6 +54,14 @@ const TernacModel *ternac_model_of(const TernacLibrary *library);
  * that a host can see. */
 const void *ternac_weights_of(const TernacLibrary *library);
 
+/* Opens the driver of a device and checks it: that it is one, that its ABI
+ * version is one this host knows. NULL on error. */
+TernacDriver *ternac_driver_open(const char *path);
+void ternac_driver_close(TernacDriver *driver);
+
+/* The driver's own table; never NULL. */
+const TernacDevice *ternac_device_of(const TernacDriver *driver);
+
 /* Options of a session; zero means the default. */
 typedef struct TernacSessionOptions {
   uint32_t struct_size;
@@ -63,9 +72,12 @@ typedef struct TernacSessionOptions {
                             contexts */
   uint32_t huge_pages;   /* 1: move the library's weights into huge pages,
                             for all its sessions, unless they are there */
+  const TernacDevice *device; /* the one that the model needs, if it does; a
+                                 host's own, or of ternac_device_of */
 } TernacSessionOptions;
 
-/* `options` may be NULL. The library must outlive the session. */
+/* `options` may be NULL. The library, and the driver of the device, must
+ * outlive the session. */
 TernacSession *ternac_session_create(TernacLibrary *library,
                                      const TernacSessionOptions *options);
 void ternac_session_destroy(TernacSession *session);

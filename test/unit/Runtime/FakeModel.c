@@ -32,6 +32,9 @@
 #ifndef FAKE_CACHE_FACTOR
 #define FAKE_CACHE_FACTOR 1
 #endif
+#ifndef FAKE_DEVICE
+#define FAKE_DEVICE ""
+#endif
 #ifndef FAKE_SYMBOL
 #define FAKE_SYMBOL ternac_model
 #endif
@@ -113,6 +116,13 @@ static int32_t forward(const TernacEnvironment *environment,
     return TERNAC_ERROR_LIMIT;
   if (!FAKE_WEIGHTS_EMBEDDED && !call->weights)
     return TERNAC_ERROR_WEIGHTS;
+  if (FAKE_DEVICE[0]) {
+    /* The device gets the tokens and refuses some. */
+    const TernacDevice *device = environment ? environment->device : 0;
+    TernacBuffer buffer = {(void *)call->tokens, call->rows * sizeof(int32_t)};
+    if (!device || device->submit(device->context, "look", 4, &buffer, 1))
+      return TERNAC_ERROR_DEVICE;
+  }
   for (uint32_t row = 1; row < call->rows; ++row)
     if (call->tokens[row - 1] == FailingToken &&
         call->tokens[row] == FailingToken)
@@ -160,6 +170,7 @@ static const TernacModel model = {
     .workspace_bytes = workspaceBytes,
     .cache_bytes = cacheBytes,
     .forward = forward,
+    .device = FAKE_DEVICE,
 };
 
 const TernacModel *FAKE_SYMBOL(void);

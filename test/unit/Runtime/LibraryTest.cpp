@@ -41,7 +41,7 @@ TEST(Library, BareNameIsInTheCurrentDirectory) {
 TEST(Library, NoSuchFile) {
   EXPECT_EQ(openError("/nowhere/model.so"),
             "cannot open '/nowhere/model.so': No such file or directory");
-  EXPECT_EQ(openError(""), "the path of the model library is empty");
+  EXPECT_EQ(openError(""), "the path of the Ternac model library is empty");
 }
 
 TEST(Library, NoModelLibrary) {
@@ -72,6 +72,10 @@ TEST(Library, SmallTable) {
   EXPECT_NE(
       openError(fakeModel("FakeModelSmall")).find("expected a model table of"),
       std::string::npos);
+}
+
+TEST(Library, OlderTable) {
+  EXPECT_EQ(openError(fakeModel("FakeModelOlder")), "");
 }
 
 #if defined(__x86_64__)

@@ -1,0 +1,65 @@
+//===- Driver.cpp - Opening drivers of devices ----------------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Error.h"
+#include "SharedLibrary.h"
+#include "ternac/Runtime/Session.h"
+
+#include <cstddef>
+#include <memory>
+
+using namespace ternac::runtime;
+
+struct TernacDriver {
+  SharedLibrary shared;
+  const TernacDevice *device = nullptr;
+};
+
+/// Checks what a driver says of its device. Fields are read only after the
+/// check that they are there.
+static bool checkDevice(const char *path, const TernacDevice *device) {
+  constexpr size_t headerSize =
+      offsetof(TernacDevice, abi_version) + sizeof(TernacDevice::abi_version);
+  if (!device || device->struct_size < headerSize || device->abi_version == 0) {
+    setError("'%s' is no driver of a Ternac device: its table is damaged",
+             path);
+    return false;
+  }
+  if (device->abi_version > TERNAC_ABI_VERSION) {
+    setError("'%s' was built for version %u of the model ABI, but this runtime "
+             "knows versions up to %u; use a newer runtime",
+             path, device->abi_version, TERNAC_ABI_VERSION);
+    return false;
+  }
+  if (device->struct_size < sizeof(TernacDevice)) {
+    setError("'%s' is damaged: expected a device table of %zu bytes, but got "
+             "%u",
+             path, sizeof(TernacDevice), device->struct_size);
+    return false;
+  }
+  if (!device->name || !*device->name || !device->submit) {
+    setError("'%s' is damaged: its device table has empty fields", path);
+    return false;
+  }
+  return true;
+}
+
+TernacDriver *ternac_driver_open(const char *path) {
+  auto driver = std::make_unique<TernacDriver>();
+  driver->shared = SharedLibrary::open(path, "driver of a Ternac device",
+                                       TERNAC_DEVICE_SYMBOL);
+  if (!driver->shared.symbol())
+    return nullptr;
+  driver->device = reinterpret_cast<TernacDeviceFn>(driver->shared.symbol())();
+  return checkDevice(path, driver->device) ? driver.release() : nullptr;
+}
+
+void ternac_driver_close(TernacDriver *driver) { delete driver; }
+
+const TernacDevice *ternac_device_of(const TernacDriver *driver) {
+  return driver->device;
+}

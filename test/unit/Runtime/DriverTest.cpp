@@ -1,0 +1,102 @@
+//===- DriverTest.cpp -----------------------------------------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TestSupport.h"
+#include "gtest/gtest.h"
+
+namespace {
+
+using Driver = std::unique_ptr<TernacDriver, Deleter<ternac_driver_close>>;
+
+Driver openDriver(const char *name) {
+  return Driver(ternac_driver_open(fakeModel(name).c_str()));
+}
+
+/// The error of opening a driver, or "" if it can be opened.
+std::string openError(const char *name) {
+  return openDriver(name) ? "" : ternac_last_error();
+}
+
+class DeviceTest : public testing::Test {
+protected:
+  void SetUp() override {
+    library.reset(ternac_open(fakeModel("FakeModelDevice").c_str()));
+    ASSERT_TRUE(library) << ternac_last_error();
+  }
+
+  Session create(const TernacDevice *device) {
+    TernacSessionOptions options = {};
+    options.struct_size = sizeof(options);
+    options.threads = 2;
+    options.device = device;
+    return Session(ternac_session_create(library.get(), &options));
+  }
+
+  Library library;
+};
+
+TEST(Driver, Opens) {
+  Driver driver = openDriver("FakeDevice");
+  ASSERT_TRUE(driver) << ternac_last_error();
+  EXPECT_STREQ(ternac_device_of(driver.get())->name, "counter");
+}
+
+TEST(Driver, NoDriver) {
+  EXPECT_FALSE(ternac_driver_open("/nowhere/driver.so"));
+  EXPECT_STREQ(ternac_last_error(),
+               "cannot open '/nowhere/driver.so': No such file or directory");
+  EXPECT_NE(openError("FakeModel")
+                .find("is no driver of a Ternac device: it "
+                      "has no symbol 'ternac_device'"),
+            std::string::npos);
+  EXPECT_NE(openError("FakeDeviceSmall")
+                .find("expected a device table of " +
+                      std::to_string(sizeof(TernacDevice)) +
+                      " bytes, but got 16"),
+            std::string::npos);
+}
+
+TEST(Driver, NewerVersion) {
+  EXPECT_NE(openError("FakeDeviceNewer")
+                .find("was built for version 2 of the model ABI, but this "
+                      "runtime knows versions up to 1; use a newer runtime"),
+            std::string::npos);
+}
+
+TEST_F(DeviceTest, Missing) {
+  EXPECT_FALSE(create(nullptr));
+  EXPECT_STREQ(ternac_last_error(),
+               "the model needs the device 'counter'; bring a driver for it "
+               "(ternac-run: --device=DRIVER.so)");
+  EXPECT_FALSE(ternac_session_create(library.get(), nullptr));
+}
+
+TEST_F(DeviceTest, Other) {
+  Driver driver = openDriver("FakeDeviceOther");
+  ASSERT_TRUE(driver) << ternac_last_error();
+  EXPECT_FALSE(create(ternac_device_of(driver.get())));
+  EXPECT_STREQ(ternac_last_error(), "the model needs the device 'counter', but "
+                                    "got a driver for 'sieve'");
+}
+
+TEST_F(DeviceTest, RunsAndFails) {
+  Driver driver = openDriver("FakeDevice");
+  ASSERT_TRUE(driver) << ternac_last_error();
+  const TernacDevice *device = ternac_device_of(driver.get());
+  Session session = create(device);
+  ASSERT_TRUE(session) << ternac_last_error();
+  int32_t tokens[] = {1, 13, 4};
+  EXPECT_EQ(ternac_feed(session.get(), 0, tokens, 3, nullptr, 0), 0);
+  EXPECT_STREQ(device->report(device->context), "counter: 12 bytes\n");
+  EXPECT_EQ(ternac_feed(session.get(), 0, tokens + 1, 1, nullptr, 0), -1);
+  EXPECT_STREQ(ternac_last_error(),
+               "the device 'counter' failed: it does not take 13");
+  // What failed is taken back.
+  EXPECT_EQ(ternac_length(session.get(), 0), 3);
+}
+
+} // namespace
