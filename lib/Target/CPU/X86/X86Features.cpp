@@ -136,6 +136,12 @@ llvm::Expected<Machine> cpu::resolveX86(llvm::StringRef arch,
   for (llvm::StringRef word : words) {
     bool enable = word.starts_with("+");
     llvm::StringRef name = word.drop_front();
+    // A feature that is off in any case may be turned off: so a description
+    // says it of those that the cpu would have.
+    bool isOff = word.starts_with("-") && !machine.has(name) &&
+                 impliedBy(machine.cpu).count(name.str());
+    if (isOff)
+      continue;
     if ((!enable && !word.starts_with("-")) ||
         !llvm::is_contained(usefulFeatures, name))
       return makeError("unknown feature '" + word +
