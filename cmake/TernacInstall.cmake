@@ -4,11 +4,17 @@
 include(CMakePackageConfigHelpers)
 
 set(package lib/cmake/Ternac)
-install(TARGETS TernacCompiler TernacRuntimeShared TernacABI
+install(TARGETS TernacRuntimeShared TernacABI
   EXPORT TernacTargets
   LIBRARY DESTINATION lib
   INCLUDES DESTINATION include)
-install(EXPORT TernacTargets NAMESPACE Ternac:: DESTINATION ${package})
+install(TARGETS TernacCompiler
+  EXPORT TernacCompilerTargets
+  LIBRARY DESTINATION lib
+  INCLUDES DESTINATION include)
+foreach(export TernacTargets TernacCompilerTargets)
+  install(EXPORT ${export} NAMESPACE Ternac:: DESTINATION ${package})
+endforeach()
 
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/ternac
                   ${CMAKE_BINARY_DIR}/include/ternac

@@ -56,6 +56,7 @@ public:
 protected:
   std::vector<std::string> strategies() const override { return {"reference"}; }
   void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(std::make_unique<SeeMatmuls>());
     pm.addPass(createConvertTernToVectorPass({/*lanes=*/1}));
   }
 };
