@@ -65,6 +65,8 @@ words = host_words()
 config.available_features |= words
 if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= words:
     config.available_features.add("avx512")
+if config.sanitize == "ON":
+    config.available_features.add("sanitizers")
 for package in ("numpy", "tokenizers", "torch", "onnx"):
     if not subprocess.run(
         [config.python, "-c", f"import {package}"], capture_output=True
