@@ -9,10 +9,10 @@
 |* --load-target=FILE. It defines one symbol, by the macro at the end of this
 |* file:
 |*
-|*   TERNAC_TARGET_PLUGIN("npu", NPUTarget)
+|*   TERNAC_TARGET_PLUGIN("foo", FooTarget)
 |*
-|* where NPUTarget is a class derived from ternac::Target, or HostTarget, whose
-|* name() is "npu". Its constructor registers the passes of the plug-in, as
+|* where FooTarget is a class derived from ternac::Target, or HostTarget, whose
+|* name() is "foo". Its constructor registers the passes of the plug-in, as
 |* registerDialects does its dialects.
 |*
 |* C++ objects of Ternac and of MLIR cross the border, so a plug-in works with
