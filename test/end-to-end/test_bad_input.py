@@ -446,7 +446,7 @@ def test_no_config(model):
         (["--target=z80"], ["z80", "reference", "cpu"]),
         (["--target=cpu,arch=pentium"], ["pentium"]),
         (["--target=cpu,colour=red"], ["colour", "arch"]),
-        (["--target=cpu,triple=aarch64-linux-gnu"], ["aarch64"]),
+        (["--target=cpu,triple=sparc64-linux-gnu"], ["sparc64", "aarch64-unknown-linux-gnu"]),
         (["--target=cpu,features=+warp"], ["warp"]),
         (["--target="], []),
         (["--target=nvptx"], ["nvptx"]),

@@ -81,6 +81,14 @@ static std::string usefulNames() {
                     ", ");
 }
 
+/// Bits of the registers of SVE of a CPU.
+static int64_t registerBitsOf(llvm::StringRef cpu) {
+  for (auto [name, bits] : longRegisters)
+    if (cpu == name)
+      return bits;
+  return 128;
+}
+
 /// The extension that LLVM's code generator or its users call `name`.
 static std::optional<aarch64::ExtensionInfo>
 findExtension(llvm::StringRef name) {
@@ -101,6 +109,7 @@ static AArch64Machine hostMachine() {
   for (aarch64::ArchExtKind kind : usefulExtensions)
     if (bits.lookup(featureOf(kind)))
       machine.extensions.enable(kind);
+  machine.vectorBits = registerBitsOf(llvm::sys::getHostCPUName());
   return machine;
 }
 
@@ -112,9 +121,7 @@ static llvm::Expected<AArch64Machine> findMachine(llvm::StringRef arch) {
     machine.cpu = cpu->Name.str();
     machine.ofCPU = cpu->DefaultExtensions;
     machine.extensions.addCPUDefaults(*cpu);
-    for (auto [name, bits] : longRegisters)
-      if (cpu->Name == name)
-        machine.vectorBits = bits;
+    machine.vectorBits = registerBitsOf(cpu->Name);
     return machine;
   }
   const aarch64::ArchInfo *level = aarch64::parseArch(arch);
@@ -146,7 +153,7 @@ static llvm::Error apply(llvm::StringRef changes, AArch64Machine &machine) {
                        "'; expected + or - and one of: " + usefulNames());
     if (enable)
       machine.extensions.enable(extension->ID);
-    else
+    else if (isUseful)
       machine.extensions.disable(extension->ID);
   }
   return llvm::Error::success();

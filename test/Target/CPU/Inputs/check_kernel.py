@@ -6,8 +6,12 @@ Prints a line per kernel with the instructions in its loops. With --multiplies e
 import re
 import sys
 
-# Integer and float products, dot products and fused multiply-adds of x86, as AT&T assembly names them.
-MULTIPLIES = re.compile(r"v?(i?mul|p?mul|pmadd|pdp|dpp|fn?m(add|sub|ul)|fm(addsub|subadd)|mpsadbw|maddw?d?|p?clmul)")
+# Integer and float products, dot products and fused multiply-adds: of x86, as AT&T assembly names them, and of AArch64.
+MULTIPLIES = re.compile(
+    r"v?(i?mul|p?mul|pmadd|pdp|dpp|fn?m(add|sub|ul)|fm(addsub|subadd)|mpsadbw|maddw?d?|p?clmul)"
+    r"|(f|bf|s|u|us|su|p|sq|sqr|uq|n)*(d?mul|ml[as]|m(add|sub|neg)|mmla|dot|cmla)"
+)
+JUMPS = re.compile(r"(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+,\s*#\d+,)\s+(\.\w+)$")
 
 
 def functions(lines):
@@ -28,12 +32,12 @@ def looped(body):
     """The instructions from the first label that is jumped back to, to the last such jump."""
     labels, instructions, jumps = {}, [], []
     for line in body:
-        code = line.split("#")[0].strip()
+        code = re.sub(r"(^|\s)(#|//)\s.*", "", line).strip()
         label = re.match(r"(\.\w+):", code)
         if label:
             labels[label.group(1)] = len(instructions)
         elif code and not code.startswith("."):
-            jump = re.match(r"j\w+\s+(\.\w+)", code)
+            jump = JUMPS.match(code)
             if jump and jump.group(1) in labels:
                 jumps.append((labels[jump.group(1)], len(instructions)))
             instructions.append(code)
