@@ -7,6 +7,7 @@
 
 #include "ternac/Codegen/LLVMEmitter.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -57,22 +58,25 @@ createMachine(tern::TargetAttr target) {
   return machine;
 }
 
-/// Marks every function as freestanding and lets it use whole registers.
-static void addFunctionAttributes(llvm::Module &module,
-                                  tern::TargetAttr target) {
-  std::string bits = std::to_string(target.getVectorBits());
-  for (llvm::Function &function : module) {
-    if (function.isDeclaration())
+/// Marks every function as freestanding and lets it use what its machine has
+/// and no more: a function is only inlined into those of machines that have as
+/// much.
+static void addFunctionAttributes(llvm::Module &code, ModuleOp module) {
+  for (auto op : module.getOps<LLVM::LLVMFuncOp>()) {
+    llvm::Function *function = code.getFunction(op.getName());
+    if (!function || function->isDeclaration())
       continue;
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-    function.addFnAttr("no-builtins");
-    function.addFnAttr("target-cpu", target.getCpuOrEmpty());
-    function.addFnAttr("target-features", target.getFeaturesOrEmpty());
-    function.addFnAttr("prefer-vector-width", bits);
-    function.addFnAttr("min-legal-vector-width", bits);
+    tern::TargetAttr target = tern::getTarget(op);
+    std::string bits = std::to_string(target.getVectorBits());
+    function->addFnAttr(llvm::Attribute::NoUnwind);
+    function->addFnAttr("no-builtins");
+    function->addFnAttr("target-cpu", target.getCpuOrEmpty());
+    function->addFnAttr("target-features", target.getFeaturesOrEmpty());
+    function->addFnAttr("prefer-vector-width", bits);
+    function->addFnAttr("min-legal-vector-width", bits);
     if (target.hasCapability("scalable_128"))
-      function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(
-          module.getContext(), unsigned(target.getVectorBits() / 128),
+      function->addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(
+          code.getContext(), unsigned(target.getVectorBits() / 128),
           /*MaxValue=*/0));
   }
 }
@@ -121,7 +125,7 @@ llvm::Error ternac::emitLLVM(ModuleOp module, EmitKind kind,
                      "IR");
   code->setTargetTriple((*machine)->getTargetTriple());
   code->setDataLayout((*machine)->createDataLayout());
-  addFunctionAttributes(*code, target);
+  addFunctionAttributes(*code, module);
   optimise(*code, **machine);
   if (kind == EmitKind::LLVMIR) {
     code->print(out, nullptr);

@@ -166,22 +166,34 @@ LogicalResult verifyLayerNumbers(ModuleOp module) {
                       .wasInterrupted());
 }
 
-/// What tern.model tells the host is what @forward does: a host sizes its
-/// memory by it.
-LogicalResult verifyModelFacts(ModuleOp module) {
+/// A function's target is one of those that the module has versions for.
+LogicalResult verifyVersions(ModuleOp module) {
+  TargetAttr target = getTarget(module);
+  ArrayAttr versions = target ? target.getVersions() : ArrayAttr();
+  for (Operation &op : *module.getBody())
+    if (Attribute own = op.getAttr(TernDialect::kTargetAttr))
+      if (!versions || !llvm::is_contained(versions, own))
+        return op.emitError("expected the attribute '")
+               << TernDialect::kTargetAttr
+               << "' to be one of the versions of the module's, but got "
+               << own;
+  return success();
+}
+
+/// What tern.model tells the host is what the function `name` does: a host
+/// sizes its memory by it.
+LogicalResult verifyModelFacts(ModuleOp module, StringRef name) {
   auto model = module->getAttrOfType<DictionaryAttr>(TernDialect::kModelAttr);
-  if (!model)
-    return success();
-  auto forward = module.lookupSymbol<func::FuncOp>("forward");
+  auto forward = module.lookupSymbol<func::FuncOp>(name);
   if (!forward)
-    return module.emitError("expected a function 'forward' in a model");
+    return module.emitError("expected a function '") << name << "' in a model";
   auto expect = [&](StringRef key, int64_t value) -> LogicalResult {
     auto attribute = model.getAs<IntegerAttr>(key);
     if (attribute && attribute.getValue().getSExtValue() == value)
       return success();
     return module.emitError("expected '")
-           << key << "' in tern.model to be " << value
-           << ", as 'forward' says, but got "
+           << key << "' in tern.model to be " << value << ", as '" << name
+           << "' says, but got "
            << (attribute ? Attribute(attribute)
                          : StringAttr::get(module.getContext(), "nothing"));
   };
@@ -195,6 +207,29 @@ LogicalResult verifyModelFacts(ModuleOp module) {
     if (shaped && shaped.getRank() == 2 && shaped.getElementType().isF32() &&
         failed(expect("vocab_size", shaped.getDimSize(1))))
       return failure();
+  }
+  return success();
+}
+
+/// A model has a function 'forward' and, once strategies are chosen, one for
+/// each version.
+LogicalResult verifyModel(ModuleOp module, Phase phase) {
+  if (!module->hasAttr(TernDialect::kModelAttr))
+    return success();
+  if (failed(verifyModelFacts(module, "forward")))
+    return failure();
+  TargetAttr target = getTarget(module);
+  if (phase < Phase::Packed || !target)
+    return success();
+  for (auto [version, machine] : llvm::enumerate(target.getMachines())) {
+    std::string name = nameOfVersion("forward", version);
+    if (failed(verifyModelFacts(module, name)))
+      return failure();
+    auto forward = module.lookupSymbol<func::FuncOp>(name);
+    if (getCodeVersion(forward) != version)
+      return forward.emitError("expected the attribute '")
+             << TernDialect::kTargetAttr << "' of '" << name
+             << "' to be the version " << machine.getMachineName();
   }
   return success();
 }
@@ -225,7 +260,8 @@ LogicalResult ternac::verifyPhase(ModuleOp module, Phase phase) {
   });
   if (mlir::failed(verifyAttributes(module)) ||
       mlir::failed(verifyLayerNumbers(module)) ||
-      (phase < Phase::LLVM && mlir::failed(verifyModelFacts(module))))
+      mlir::failed(verifyVersions(module)) ||
+      (phase < Phase::LLVM && mlir::failed(verifyModel(module, phase))))
     failed = true;
   return failure(failed);
 }

@@ -58,6 +58,7 @@ void ternac::buildPhasePipeline(OpPassManager &pm, Phase phase,
     addCleanUp(pm);
     break;
   case Phase::Packed:
+    pm.addPass(tern::createTernCloneVersionsPass());
     target.buildConfigurePipeline(pm, choice);
     pm.addPass(tern::createTernPackWeightsPass());
     pm.addPass(tern::createTernFuseRescalesPass());

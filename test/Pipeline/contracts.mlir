@@ -15,6 +15,10 @@
 // RUN: not ternac-opt %t/model.mlir --tern-verify-phase=phase=imported 2>&1 | FileCheck %s --check-prefix=MODEL
 // RUN: not ternac-opt %t/no-weights.mlir --tern-verify-phase=phase=imported 2>&1 | FileCheck %s --check-prefix=WEIGHTS
 // RUN: not ternac-opt %t/alloc.mlir --tern-verify-phase=phase=cooked 2>&1 | FileCheck %s --check-prefix=PHASE
+// RUN: not ternac-opt %t/other-target.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=OTHER-TARGET
+// RUN: not ternac-opt %t/no-version.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=NO-VERSION
+// RUN: not ternac-opt %t/wrong-version.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=WRONG-VERSION
+// RUN: ternac-opt %t/no-version.mlir --tern-verify-phase=phase=quantized
 // RUN: ternac-opt %t/layer.mlir --tern-verify-phase=phase=imported | FileCheck %s --check-prefix=GOOD
 // RUN: ternac-opt %t/bitlinear.mlir --tern-verify-phase=phase=normalized
 // RUN: ternac-opt %t/linear.mlir --tern-verify-phase=phase=normalized
@@ -36,6 +40,9 @@
 // UNKNOWN: error: contract of phase 'imported': unexpected 'foo.bar'; its dialect is not known
 // MODEL: error: {{.*}}the attribute 'tern.target'
 // WEIGHTS: error: {{.*}}the attribute 'tern.weights'
+// OTHER-TARGET: error: expected the attribute 'tern.target' to be one of the versions of the module's, but got #tern.target<name = "cpu", cpu = "c">
+// NO-VERSION: error: expected a function 'forward_version1' in a model
+// WRONG-VERSION: error: expected the attribute 'tern.target' of 'forward_version1' to be the version b
 // PHASE: error: unknown phase 'cooked'; expected one of: imported, normalized, quantized, packed, bufferized, vectorized, llvm
 // GOOD: tern.decoder_layer
 
@@ -95,3 +102,26 @@ tern.global @w : tensor<8x16x!tern.trit> = #tern.stored<trits, sources = [#tern.
 module attributes {tern.model = {}} {}
 //--- no-weights.mlir
 module attributes {tern.model = {}, tern.target = #tern.target<name = "cpu">} {}
+//--- other-target.mlir
+module attributes {tern.target = #tern.target<name = "cpu", versions = [#tern.target<name = "cpu", cpu = "b">]>} {
+  func.func @f() attributes {tern.target = #tern.target<name = "cpu", cpu = "c">} {
+    return
+  }
+}
+//--- no-version.mlir
+module attributes {tern.model = {}, tern.target = #tern.target<name = "cpu", versions = [#tern.target<name = "cpu", cpu = "b">]>,
+                   tern.weights = #tern.weights<>} {
+  func.func @forward() {
+    return
+  }
+}
+//--- wrong-version.mlir
+module attributes {tern.model = {}, tern.target = #tern.target<name = "cpu", versions = [#tern.target<name = "cpu", cpu = "b">]>,
+                   tern.weights = #tern.weights<>} {
+  func.func @forward() {
+    return
+  }
+  func.func @forward_version1() {
+    return
+  }
+}

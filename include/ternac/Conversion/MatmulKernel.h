@@ -100,8 +100,8 @@ mlir::MemRefType flat(mlir::Type element);
 mlir::Value flatten(VectorBuilder &v, mlir::Value memref);
 /// Fails unless q and the outs of `op` can be flattened.
 llvm::LogicalResult verifyContiguous(tern::MatmulOp op);
-/// The private function `name` of the module of `op`; if it is new, `body`
-/// writes it, without the return.
+/// The private function `name` of the module of `op`, in the version of the
+/// code that `op` is of; if it is new, `body` writes it, without the return.
 mlir::func::FuncOp getKernelFunction(
     mlir::Operation *op, llvm::StringRef name, mlir::TypeRange inputs,
     llvm::function_ref<void(VectorBuilder &, mlir::func::FuncOp)> body,

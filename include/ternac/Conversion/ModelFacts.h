@@ -27,18 +27,22 @@ struct ModelFacts {
   int64_t beginToken;
   llvm::SmallVector<int32_t> endTokens;
   int64_t weightsBytes, cacheBlockBytes;
-  int64_t workspaceBytesPerRow, workspaceBytesFixed;
-  std::string target;
-  std::string cpuFeatures;
   std::string device; ///< "" for none
   std::string json; ///< tern.model as JSON, with the bytes that a token reads
 };
 
-/// Reads `tern.model`, `tern.weights` and `tern.target`, and the attributes
-/// that tern-plan-workspace left on `forward`. Emits an error if one is
-/// missing.
-llvm::FailureOr<ModelFacts> readModelFacts(mlir::ModuleOp module,
-                                           mlir::Operation *forward);
+/// What it says of the code for one machine.
+struct VersionFacts {
+  std::string name, target, cpuFeatures;
+  int64_t workspaceBytesPerRow, workspaceBytesFixed;
+};
+
+/// Reads `tern.model` and `tern.weights`. Emits an error if one is missing.
+llvm::FailureOr<ModelFacts> readModelFacts(mlir::ModuleOp module);
+/// Reads what tern-plan-workspace left on `forward`, the code for `machine`.
+/// Emits an error if it is missing.
+llvm::FailureOr<VersionFacts> readVersionFacts(mlir::Operation *forward,
+                                               tern::TargetAttr machine);
 
 } // namespace ternac
 

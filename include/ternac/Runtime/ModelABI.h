@@ -146,6 +146,19 @@ typedef struct TernacCall {
   const void *weights; /* null: the embedded weights */
 } TernacCall;
 
+/* The code for one kind of processor. Weights, cache and calls are those of the
+ * model; one session keeps to one version. */
+typedef struct TernacVersion {
+  uint32_t struct_size; /* and the distance to the next one */
+  uint32_t abi_version;
+  const char *name;         /* of the processor: "x86-64-v3" */
+  const char *target;       /* as TernacModel.target */
+  const char *cpu_features; /* as TernacModel.cpu_features */
+  uint64_t (*workspace_bytes)(uint32_t rows, uint32_t threads);
+  int32_t (*forward)(const TernacEnvironment *environment,
+                     const TernacCall *call);
+} TernacVersion;
+
 /* The table behind TERNAC_MODEL_SYMBOL. Pointers live as long as the library
  * is loaded. */
 typedef struct TernacModel {
@@ -173,6 +186,13 @@ typedef struct TernacModel {
   int32_t (*forward)(const TernacEnvironment *environment,
                      const TernacCall *call);
   const char *device; /* name of the device that the code needs; "" for none */
+  /* A table that ends before these has but one version. The first
+   * is the baseline, which the fields above are of and which every host must
+   * be able to run. Those after it need more of the processor: use the last
+   * that the host can run, or the baseline. */
+  const TernacVersion *versions;
+  uint32_t version_count; /* at least 1 */
+  uint32_t reserved;      /* zero */
 } TernacModel;
 
 typedef const TernacModel *(*TernacModelFn)(void);

@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Writes, in the LLVM dialect, the code between ModelABI.h and the compiled
-// function @forward. Structs of the ABI are read by the offsets that the C
-// header has: the compiler is built for a 64-bit machine, as its targets are.
+// function @forward, and its other versions. Structs of the ABI are read by the
+// offsets that the C header has: the compiler is built for a 64-bit machine, as
+// its targets are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,11 +35,17 @@ static_assert(sizeof(void *) == 8, "the offsets below are those of 64 bits");
 
 namespace {
 
+/// The code for one machine.
+struct Version {
+  LLVM::LLVMFuncOp forward;
+  VersionFacts facts;
+};
+
 class TableWriter {
 public:
-  TableWriter(ModuleOp module, LLVM::LLVMFuncOp forward,
+  TableWriter(ModuleOp module, ArrayRef<Version> versions,
               const ModelFacts &facts)
-      : module(module), forward(forward), facts(facts),
+      : module(module), versions(versions), facts(facts),
         b(module.getLoc(), module.getContext()) {
     b.setInsertionPointToEnd(module.getBody());
   }
@@ -46,11 +53,25 @@ public:
   void write() {
     writeWeights();
     writeNoBarrier();
-    writeBody();
-    writeForward();
-    writeSize("ternac.workspace_bytes", facts.workspaceBytesPerRow,
-              facts.workspaceBytesFixed, true);
+    for (version = 0; version < versions.size(); ++version) {
+      writeBody();
+      writeForward();
+      const VersionFacts &own = versions[version].facts;
+      // A host asks for it before it has settled on a version.
+      writeSize(versioned(kWorkspaceBytes), own.workspaceBytesPerRow,
+                own.workspaceBytesFixed, true);
+    }
     writeSize("ternac.cache_bytes", facts.cacheBlockBytes, 0, false);
+    for (version = 0; version < versions.size(); ++version) {
+      const VersionFacts &own = versions[version].facts;
+      writeString(versioned(kName), own.name);
+      writeString(versioned(kTarget), own.target);
+      writeString(versioned(kFeatures), own.cpuFeatures);
+    }
+    writeString("ternac.facts", facts.json);
+    writeString("ternac.device", facts.device);
+    writeEndTokens();
+    writeVersions();
     writeTable();
   }
 
@@ -64,6 +85,15 @@ private:
   }
   Value i32(int32_t value) {
     return LLVM::ConstantOp::create(b, i32(), b.getI32IntegerAttr(value));
+  }
+
+  std::string versioned(StringRef name) { return nameOfVersion(name, version); }
+
+  /// Lets `function` be code for the machine of the version.
+  void setMachine(LLVM::LLVMFuncOp function) {
+    if (Attribute target =
+            versions[version].forward->getAttr(TernDialect::kTargetAttr))
+      function->setAttr(TernDialect::kTargetAttr, target);
   }
 
   LLVM::LLVMFuncOp function(StringRef name, Type result, ArrayRef<Type> inputs,
@@ -144,8 +174,10 @@ private:
 
   /// What each thread runs: argument is a pointer to a `callType()`.
   void writeBody() {
-    auto body = function(kBody, LLVM::LLVMVoidType::get(b.getContext()),
-                         {pointer(), i32(), i32()});
+    auto body =
+        function(versioned(kBody), LLVM::LLVMVoidType::get(b.getContext()),
+                 {pointer(), i32(), i32()});
+    setMachine(body);
     Value environment = field(body.getArgument(0), 0, pointer());
     Value call = field(body.getArgument(0), 8, pointer());
 
@@ -189,7 +221,8 @@ private:
     LLVM::BrOp::create(b, ValueRange(), run);
 
     b.setInsertionPointToEnd(run);
-    LLVM::CallOp::create(b, forward, forwardArguments(call, frame));
+    LLVM::CallOp::create(b, versions[version].forward,
+                         forwardArguments(call, frame));
     if (needsDevice())
       LLVM::AtomicRMWOp::create(
           b, LLVM::AtomicBinOp::_or, callField(body.getArgument(0), kFailed),
@@ -232,7 +265,9 @@ private:
 
   /// Checks the call, then runs the body on every thread.
   void writeForward() {
-    auto entryPoint = function(kForward, i32(), {pointer(), pointer()});
+    auto entryPoint =
+        function(versioned(kForward), i32(), {pointer(), pointer()});
+    setMachine(entryPoint);
     Region &region = entryPoint.getBody();
     Value environment = entryPoint.getArgument(0);
     Value call = entryPoint.getArgument(1);
@@ -291,7 +326,7 @@ private:
 
     Block *check = b.getInsertionBlock();
     Block *alone = b.createBlock(&region);
-    LLVM::CallOp::create(b, TypeRange(), kBody,
+    LLVM::CallOp::create(b, TypeRange(), versioned(kBody),
                          ValueRange{argument, i32(0), i32(1)});
     LLVM::ReturnOp::create(b, i32(TERNAC_OK));
     Block *together = b.createBlock(&region);
@@ -313,7 +348,8 @@ private:
         LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
                                     {pointer(), pointer(), pointer()});
     LLVM::CallOp::create(
-        b, type, ValueRange{parallel, context, address(kBody), argument});
+        b, type,
+        ValueRange{parallel, context, address(versioned(kBody)), argument});
     if (!needsDevice()) {
       LLVM::ReturnOp::create(b, i32(TERNAC_OK));
       return;
@@ -347,73 +383,105 @@ private:
                            b.getStringAttr(terminated));
   }
 
-  void writeTable() {
-    writeString("ternac.target", facts.target);
-    writeString("ternac.cpu_features", facts.cpuFeatures);
-    writeString("ternac.facts", facts.json);
-    writeString("ternac.device", facts.device);
+  void writeEndTokens() {
+    b.setInsertionPointToEnd(module.getBody());
     SmallVector<int32_t> ends(facts.endTokens);
     auto endsType = RankedTensorType::get({int64_t(ends.size())}, i32());
     LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(i32(), ends.size()),
                            /*isConstant=*/true, LLVM::Linkage::Internal,
                            "ternac.end_tokens",
                            DenseElementsAttr::get(endsType, ArrayRef(ends)));
+  }
 
-    // The fields of TernacModel in order.
+  /// The fields of a struct of the ABI in order.
+  struct Fields {
     SmallVector<Type> types;
     SmallVector<std::function<Value()>> values;
-    auto number = [&](Type type, int64_t value) {
-      types.push_back(type);
-      values.push_back([this, type, value] {
-        return LLVM::ConstantOp::create(b, type, IntegerAttr::get(type, value))
-            .getResult();
-      });
-    };
-    auto symbol = [&](StringRef name) {
-      types.push_back(pointer());
-      values.push_back([this, name] { return address(name); });
-    };
-    number(i32(), sizeof(TernacModel));
-    number(i32(), TERNAC_ABI_VERSION);
-    number(i32(), facts.vocabSize);
-    number(i32(), facts.hiddenSize);
-    number(i32(), facts.layers);
-    number(i32(), facts.contextLength);
-    number(i32(), facts.maxRows);
-    number(i32(), facts.maxSequences);
-    number(i32(), kMaxThreads);
-    number(i32(), ends.size());
-    symbol("ternac.end_tokens");
-    number(i32(), facts.beginToken);
-    number(i32(), /*weights_embedded=*/1);
-    number(i64(), facts.weightsBytes);
-    symbol("ternac.target");
-    symbol("ternac.cpu_features");
-    symbol("ternac.facts");
-    symbol(kWeightsSymbol);
-    symbol("ternac.workspace_bytes");
-    symbol("ternac.cache_bytes");
-    symbol(kForward);
-    symbol("ternac.device");
+  };
+  void addNumber(Fields &fields, Type type, int64_t value) {
+    fields.types.push_back(type);
+    fields.values.push_back([this, type, value] {
+      return LLVM::ConstantOp::create(b, type, IntegerAttr::get(type, value))
+          .getResult();
+    });
+  }
+  void addSymbol(Fields &fields, StringRef name) {
+    fields.types.push_back(pointer());
+    fields.values.push_back(
+        [this, name = name.str()] { return address(name); });
+  }
+
+  /// The constant `name`: structs of the same types, one after the other.
+  void writeStructs(StringRef name, ArrayRef<Fields> structs) {
+    b.setInsertionPointToEnd(module.getBody());
+    auto type =
+        LLVM::LLVMStructType::getLiteral(b.getContext(), structs.front().types);
+    auto array = LLVM::LLVMArrayType::get(type, structs.size());
+    auto global =
+        LLVM::GlobalOp::create(b, array, /*isConstant=*/true,
+                               LLVM::Linkage::Internal, name, Attribute());
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&global.getInitializerRegion());
+    Value aggregate = LLVM::UndefOp::create(b, array);
+    for (auto [place, fields] : llvm::enumerate(structs))
+      for (auto [i, value] : llvm::enumerate(fields.values))
+        aggregate = LLVM::InsertValueOp::create(
+            b, aggregate, value(),
+            ArrayRef<int64_t>{int64_t(place), int64_t(i)});
+    LLVM::ReturnOp::create(b, aggregate);
+  }
+
+  void writeVersions() {
+    SmallVector<Fields> structs;
+    for (version = 0; version < versions.size(); ++version) {
+      Fields &fields = structs.emplace_back();
+      addNumber(fields, i32(), sizeof(TernacVersion));
+      addNumber(fields, i32(), TERNAC_ABI_VERSION);
+      for (StringRef name :
+           {kName, kTarget, kFeatures, kWorkspaceBytes, kForward})
+        addSymbol(fields, versioned(name));
+    }
+    static_assert(offsetof(TernacVersion, name) == 8 &&
+                  offsetof(TernacVersion, forward) == 40 &&
+                  sizeof(TernacVersion) == 48);
+    writeStructs("ternac.versions", structs);
+  }
+
+  void writeTable() {
+    Fields table;
+    addNumber(table, i32(), sizeof(TernacModel));
+    addNumber(table, i32(), TERNAC_ABI_VERSION);
+    addNumber(table, i32(), facts.vocabSize);
+    addNumber(table, i32(), facts.hiddenSize);
+    addNumber(table, i32(), facts.layers);
+    addNumber(table, i32(), facts.contextLength);
+    addNumber(table, i32(), facts.maxRows);
+    addNumber(table, i32(), facts.maxSequences);
+    addNumber(table, i32(), kMaxThreads);
+    addNumber(table, i32(), facts.endTokens.size());
+    addSymbol(table, "ternac.end_tokens");
+    addNumber(table, i32(), facts.beginToken);
+    addNumber(table, i32(), /*weights_embedded=*/1);
+    addNumber(table, i64(), facts.weightsBytes);
+    // Those of the code are the baseline's.
+    addSymbol(table, kTarget);
+    addSymbol(table, kFeatures);
+    addSymbol(table, "ternac.facts");
+    addSymbol(table, kWeightsSymbol);
+    addSymbol(table, kWorkspaceBytes);
+    addSymbol(table, "ternac.cache_bytes");
+    addSymbol(table, kForward);
+    addSymbol(table, "ternac.device");
+    addSymbol(table, "ternac.versions");
+    addNumber(table, i32(), versions.size());
+    addNumber(table, i32(), /*reserved=*/0);
     static_assert(offsetof(TernacModel, end_tokens) == 40 &&
                   offsetof(TernacModel, weights_bytes) == 56 &&
                   offsetof(TernacModel, weights) == 88 &&
-                  sizeof(TernacModel) == 128);
-
-    auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
-    b.setInsertionPointToEnd(module.getBody());
-    auto table =
-        LLVM::GlobalOp::create(b, type, /*isConstant=*/true,
-                               LLVM::Linkage::Internal, kTable, Attribute());
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.createBlock(&table.getInitializerRegion());
-      Value aggregate = LLVM::UndefOp::create(b, type);
-      for (auto [i, value] : llvm::enumerate(values))
-        aggregate = LLVM::InsertValueOp::create(b, aggregate, value(),
-                                                ArrayRef<int64_t>{int64_t(i)});
-      LLVM::ReturnOp::create(b, aggregate);
-    }
+                  offsetof(TernacModel, device) == 120 &&
+                  offsetof(TernacModel, versions) == 128 &&
+                  sizeof(TernacModel) == 144);
+    writeStructs(kTable, table);
     function(TERNAC_MODEL_SYMBOL, pointer(), {}, LLVM::Linkage::External);
     LLVM::ReturnOp::create(b, address(kTable));
   }
@@ -422,11 +490,16 @@ private:
   static constexpr StringLiteral kNoBarrier = "ternac.no_barrier";
   static constexpr StringLiteral kBody = "ternac.body";
   static constexpr StringLiteral kForward = "ternac.forward";
+  static constexpr StringLiteral kWorkspaceBytes = "ternac.workspace_bytes";
+  static constexpr StringLiteral kName = "ternac.name";
+  static constexpr StringLiteral kTarget = "ternac.target";
+  static constexpr StringLiteral kFeatures = "ternac.cpu_features";
   static constexpr StringLiteral kTable = "ternac.table";
   static constexpr int32_t kMaxThreads = 1024;
 
   ModuleOp module;
-  LLVM::LLVMFuncOp forward;
+  ArrayRef<Version> versions;
+  unsigned version = 0; ///< that is being written
   const ModelFacts &facts;
   ImplicitLocOpBuilder b;
 };
@@ -437,19 +510,34 @@ struct EmitModelTable
     ModuleOp module = getOperation();
     if (!module->hasAttr(TernDialect::kModelAttr))
       return;
-    auto forward = module.lookupSymbol<LLVM::LLVMFuncOp>("forward");
-    if (!forward || forward.getNumArguments() != kForwardArguments) {
-      module.emitError("expected a function 'forward' with the ")
-          << kForwardArguments << " arguments of a lowered model";
+    TargetAttr target = getTarget(module);
+    if (!target) {
+      module.emitError("expected the attribute '")
+          << TernDialect::kTargetAttr << "' of a model";
       return signalPassFailure();
     }
-    FailureOr<ModelFacts> facts = readModelFacts(module, forward);
+    SmallVector<Version> versions;
+    for (auto [version, machine] : llvm::enumerate(target.getMachines())) {
+      std::string name = nameOfVersion("forward", version);
+      auto forward = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
+      if (!forward || forward.getNumArguments() != kForwardArguments) {
+        module.emitError("expected a function '")
+            << name << "' with the " << kForwardArguments
+            << " arguments of a lowered model";
+        return signalPassFailure();
+      }
+      FailureOr<VersionFacts> facts = readVersionFacts(forward, machine);
+      if (failed(facts))
+        return signalPassFailure();
+      versions.push_back({forward, *facts});
+    }
+    FailureOr<ModelFacts> facts = readModelFacts(module);
     if (failed(facts))
       return signalPassFailure();
     for (auto func : module.getOps<LLVM::LLVMFuncOp>())
       if (!func.isExternal())
         func.setLinkage(LLVM::Linkage::Internal);
-    TableWriter(module, forward, *facts).write();
+    TableWriter(module, versions, *facts).write();
   }
 
 private:

@@ -69,19 +69,30 @@ TokenCost costOf(WeightsAttr weights, StringRef head) {
 
 } // namespace
 
-FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
-                                             Operation *forward) {
-  auto model = module->getAttrOfType<DictionaryAttr>(TernDialect::kModelAttr);
-  auto weights = module->getAttrOfType<WeightsAttr>(TernDialect::kWeightsAttr);
-  auto target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
+FailureOr<VersionFacts> ternac::readVersionFacts(Operation *forward,
+                                                 TargetAttr machine) {
   auto perRow =
       forward->getAttrOfType<IntegerAttr>("tern.workspace_bytes_per_row");
   auto fixed =
       forward->getAttrOfType<IntegerAttr>("tern.workspace_bytes_fixed");
-  if (!model || !weights || !target || !perRow || !fixed) {
-    module.emitError("expected the attributes tern.model, tern.weights and "
-                     "tern.target, and tern.workspace_bytes_per_row and "
-                     "tern.workspace_bytes_fixed on 'forward'");
+  if (!perRow || !fixed)
+    return forward->emitError("expected the attributes "
+                              "tern.workspace_bytes_per_row and "
+                              "tern.workspace_bytes_fixed");
+  VersionFacts facts;
+  facts.name = machine.getMachineName();
+  llvm::raw_string_ostream(facts.target) << machine;
+  facts.cpuFeatures = machine.getRequiredFeaturesOrEmpty().str();
+  facts.workspaceBytesPerRow = perRow.getInt();
+  facts.workspaceBytesFixed = fixed.getInt();
+  return facts;
+}
+
+FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module) {
+  auto model = module->getAttrOfType<DictionaryAttr>(TernDialect::kModelAttr);
+  auto weights = module->getAttrOfType<WeightsAttr>(TernDialect::kWeightsAttr);
+  if (!model || !weights) {
+    module.emitError("expected the attributes tern.model and tern.weights");
     return failure();
   }
   bool complete = true;
@@ -118,14 +129,6 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module,
   }
   facts.endTokens.assign(ends.asArrayRef().begin(), ends.asArrayRef().end());
   facts.weightsBytes = weights.getTotalBytes();
-  facts.workspaceBytesPerRow = perRow.getInt();
-  facts.workspaceBytesFixed = fixed.getInt();
-  {
-    llvm::raw_string_ostream stream(facts.target);
-    stream << target;
-  }
-  if (StringAttr required = target.getRequiredFeatures())
-    facts.cpuFeatures = required.str();
   if (auto device = module->getAttrOfType<StringAttr>(TernDialect::kDeviceAttr))
     facts.device = device.str();
 

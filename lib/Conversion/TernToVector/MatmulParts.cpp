@@ -81,11 +81,15 @@ ternac::getMatmulKernel(MatmulOp op, std::string name,
                         VectorBuilder &caller) {
   auto module = op->getParentOfType<ModuleOp>();
   StringAttr form = caller.b.getStringAttr(storedForm(op));
-  if (auto first = module.lookupSymbol<func::FuncOp>(name)) {
+  auto find = [&] {
+    return module.lookupSymbol<func::FuncOp>(
+        nameOfVersion(name, getCodeVersion(op)));
+  };
+  if (func::FuncOp first = find()) {
     if (first->getAttr(kStoredAttr) == form)
       return first;
     name += "_" + form.str();
-    if (auto known = module.lookupSymbol<func::FuncOp>(name))
+    if (func::FuncOp known = find())
       return known;
   }
   Type i8 = caller.b.getI8Type(), i32 = caller.b.getI32Type(),
@@ -162,12 +166,16 @@ func::FuncOp ternac::getKernelFunction(
     function_ref<void(VectorBuilder &, func::FuncOp)> body,
     const VectorBuilder &caller) {
   auto module = op->getParentOfType<ModuleOp>();
-  if (auto known = module.lookupSymbol<func::FuncOp>(name))
+  unsigned version = getCodeVersion(op);
+  std::string symbol = nameOfVersion(name, version);
+  if (auto known = module.lookupSymbol<func::FuncOp>(symbol))
     return known;
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   auto type = builder.getFunctionType(inputs, {});
-  auto kernel = func::FuncOp::create(builder, op->getLoc(), name, type);
+  auto kernel = func::FuncOp::create(builder, op->getLoc(), symbol, type);
   kernel.setPrivate();
+  if (version != 0)
+    kernel->setAttr(TernDialect::kTargetAttr, getTarget(op));
   // A kernel is something to find in the code and in a profile.
   kernel->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));
   ImplicitLocOpBuilder b(op->getLoc(), builder);

@@ -14,6 +14,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <set>
+
 using namespace mlir;
 using namespace ternac;
 
@@ -88,8 +90,8 @@ public:
     text = "vector code for " + names +
            "; keys: arch (native, a level such as " +
            families.front()->baseline().str() +
-           ", an LLVM CPU), cpu (an LLVM CPU), features (+a,-b), triple, "
-           "vector_bits, l1d, l2, bandwidth, peak";
+           ", an LLVM CPU, or several: a+b), cpu (an LLVM CPU, or several), "
+           "features (+a,-b), triple, vector_bits, l1d, l2, bandwidth, peak";
   }
 
   llvm::StringRef name() const override { return "cpu"; }
@@ -120,9 +122,6 @@ public:
     if (!arch.empty() && !cpu.empty())
       return makeError("keys 'arch' and 'cpu' of target 'cpu' both name the "
                        "processor; give one of them");
-    if (cpu == "native")
-      return makeError("expected an LLVM CPU for key 'cpu' of target 'cpu', "
-                       "but got 'native'; use arch=native");
 
     llvm::Triple host(llvm::sys::getDefaultTargetTriple());
     llvm::Triple triple =
@@ -134,46 +133,55 @@ public:
           "triple '" + (tripleText.empty() ? triple.str() : tripleText) +
           "' is not supported; expected one like " + exampleTriples());
     bool isHost = family->accepts(host);
-    std::string machineName = !cpu.empty()    ? cpu
-                              : !arch.empty() ? arch
-                              : isHost        ? "native"
-                                              : family->baseline().str();
-    if (machineName == "native" && !isHost)
+    std::string list = !cpu.empty()    ? cpu
+                       : !arch.empty() ? arch
+                       : isHost        ? "native"
+                                       : family->baseline().str();
+    llvm::Expected<std::vector<std::string>> names =
+        splitNames(*family, cpu.empty() ? "arch" : "cpu", list);
+    if (!names)
+      return names.takeError();
+    if (llvm::is_contained(*names, "native") && !cpu.empty())
+      return makeError("expected an LLVM CPU for key 'cpu' of target 'cpu', "
+                       "but got 'native'; use arch=native");
+    if (llvm::is_contained(*names, "native") && !isHost)
       return makeError("arch=native needs a host that is " + family->name() +
                        "; name an arch");
-    llvm::Expected<cpu::Machine> machine =
-        family->resolve(machineName, features);
-    if (!machine)
-      return machine.takeError();
-    if (int64_t bits = numbers[0])
-      if (llvm::Error error = family->setVectorBits(*machine, bits))
-        return error;
-
-    SmallVector<Attribute> capabilities;
-    for (const std::string &capability : machine->capabilities)
-      capabilities.push_back(StringAttr::get(context, capability));
-    auto text = [&](const std::string &value) {
-      return value.empty() ? StringAttr() : StringAttr::get(context, value);
-    };
-    return tern::TargetAttr::get(
-        context, name(), text(triple.str()), text(machine->cpu),
-        text(machine->features), text(machine->requiredFeatures),
-        ArrayAttr::get(context, capabilities), machine->vectorBits, numbers[1],
-        numbers[2], numbers[3], numbers[4]);
+    if (names->size() > 1 && (!features.empty() || numbers[0]))
+      return makeError(
+          "key '" + llvm::Twine(features.empty() ? "vector_bits" : "features") +
+          "' of target 'cpu' changes one processor, but '" + list + "' names " +
+          llvm::Twine(names->size()) + "; leave it out, or name one");
+    std::vector<Named> machines;
+    for (const std::string &name : *names) {
+      llvm::Expected<tern::TargetAttr> machine =
+          describe(context, *family, triple, name, features, numbers);
+      if (!machine)
+        return machine.takeError();
+      machines.push_back({name, *machine});
+    }
+    return combine(machines);
   }
 
   llvm::Error check(MLIRContext *context,
                     tern::TargetAttr attr) const override {
-    TargetSpec spec;
-    spec.values = {{"triple", attr.getTripleOrEmpty().str()},
-                   {"arch", attr.getCpuOrEmpty().str()},
-                   {"features", attr.getFeaturesOrEmpty().str()},
-                   {"vector_bits", std::to_string(attr.getVectorBits())},
-                   {"l1d", std::to_string(attr.getL1d())},
-                   {"l2", std::to_string(attr.getL2())},
-                   {"bandwidth", std::to_string(attr.getBandwidth())},
-                   {"peak", std::to_string(attr.getPeak())}};
-    return expectDescription(attr, resolve(context, spec));
+    std::vector<Named> machines;
+    for (tern::TargetAttr given : attr.getMachines()) {
+      TargetSpec spec;
+      spec.values = {{"triple", attr.getTripleOrEmpty().str()},
+                     {"arch", given.getCpuOrEmpty().str()},
+                     {"features", given.getFeaturesOrEmpty().str()},
+                     {"vector_bits", std::to_string(given.getVectorBits())},
+                     {"l1d", std::to_string(attr.getL1d())},
+                     {"l2", std::to_string(attr.getL2())},
+                     {"bandwidth", std::to_string(attr.getBandwidth())},
+                     {"peak", std::to_string(attr.getPeak())}};
+      llvm::Expected<tern::TargetAttr> machine = resolve(context, spec);
+      if (!machine)
+        return machine.takeError();
+      machines.push_back({given.getMachineName(), *machine});
+    }
+    return expectDescription(attr, combine(machines));
   }
 
 protected:
@@ -194,6 +202,107 @@ protected:
   }
 
 private:
+  /// A machine and the name that the user gave it.
+  using Named = std::pair<std::string, tern::TargetAttr>;
+
+  /// The processors that "a+b" names.
+  static llvm::Expected<std::vector<std::string>>
+  splitNames(const cpu::Family &family, const char *key, llvm::StringRef list) {
+    llvm::SmallVector<llvm::StringRef> words;
+    list.split(words, '+');
+    std::vector<std::string> names;
+    for (llvm::StringRef word : words) {
+      if (word.empty())
+        return makeError("expected the name of a processor before and after "
+                         "each '+' of " +
+                         llvm::Twine(key) + "=" + list);
+      names.push_back(names.empty() ? word.str()
+                                    : family.expandArch(names.back(), word));
+    }
+    return names;
+  }
+
+  llvm::Expected<tern::TargetAttr>
+  describe(MLIRContext *context, const cpu::Family &family,
+           const llvm::Triple &triple, llvm::StringRef arch,
+           llvm::StringRef features, llvm::ArrayRef<int64_t> numbers) const {
+    llvm::Expected<cpu::Machine> machine = family.resolve(arch, features);
+    if (!machine)
+      return machine.takeError();
+    if (int64_t bits = numbers[0])
+      if (llvm::Error error = family.setVectorBits(*machine, bits))
+        return error;
+    SmallVector<Attribute> capabilities;
+    for (const std::string &capability : machine->capabilities)
+      capabilities.push_back(StringAttr::get(context, capability));
+    auto text = [&](const std::string &value) {
+      return value.empty() ? StringAttr() : StringAttr::get(context, value);
+    };
+    return tern::TargetAttr::get(
+        context, name(), text(triple.str()), text(machine->cpu),
+        text(machine->features), text(machine->requiredFeatures),
+        ArrayAttr::get(context, capabilities), machine->vectorBits, numbers[1],
+        numbers[2], numbers[3], numbers[4]);
+  }
+
+  /// One description of all machines: the first is the baseline, the others its
+  /// versions, those that need more behind those that need less: a host takes
+  /// the last that it can run.
+  static llvm::Expected<tern::TargetAttr>
+  combine(llvm::ArrayRef<Named> machines) {
+    const auto &[baselineName, baseline] = machines.front();
+    std::vector<Named> versions;
+    for (const Named &named : machines.drop_front()) {
+      const auto &[name, machine] = named;
+      auto isSame = [&, m = machine](const Named &other) {
+        return other.second == m ||
+               (name == "native" && needs(other.second) == needs(m));
+      };
+      if (isSame(machines.front()) || llvm::any_of(versions, isSame))
+        continue;
+      std::string missing = difference(needs(baseline), needs(machine));
+      if (!missing.empty())
+        return makeError("'" + name + "' lacks features of the baseline '" +
+                         baselineName + "', which comes first: " + missing +
+                         "; name first what every processor has");
+      auto needsAsMuch = [&, m = machine](const Named &other) {
+        return difference(needs(m), needs(other.second)).empty();
+      };
+      auto place = llvm::find_if(versions, needsAsMuch);
+      const Named *equal =
+          needsAsMuch(machines.front()) ? &machines.front()
+          : place != versions.end() && needs(place->second) == needs(machine)
+              ? &*place
+              : nullptr;
+      if (equal)
+        return makeError("'" + name + "' needs the same features as '" +
+                         equal->first +
+                         "', so only one of them would ever run; leave one "
+                         "out");
+      versions.insert(place, named);
+    }
+    std::vector<tern::TargetAttr> list;
+    for (const Named &version : versions)
+      list.push_back(version.second);
+    return baseline.withVersions(list);
+  }
+
+  static std::set<llvm::StringRef> needs(tern::TargetAttr machine) {
+    llvm::SmallVector<llvm::StringRef> names;
+    machine.getRequiredFeaturesOrEmpty().split(names, ',', /*MaxSplit=*/-1,
+                                               /*KeepEmpty=*/false);
+    return {names.begin(), names.end()};
+  }
+  /// What `some` has and `others` have not.
+  static std::string difference(const std::set<llvm::StringRef> &some,
+                                const std::set<llvm::StringRef> &others) {
+    std::vector<llvm::StringRef> names;
+    for (llvm::StringRef name : some)
+      if (!others.count(name))
+        names.push_back(name);
+    return llvm::join(names, ", ");
+  }
+
   const cpu::Family *findFamily(const llvm::Triple &triple) const {
     if (!triple.isOSBinFormatELF() || !triple.isArch64Bit() ||
         !triple.isLittleEndian())

@@ -51,6 +51,12 @@ public:
   /// What code is for when neither the host nor the user says: every processor
   /// of the family runs it.
   virtual llvm::StringRef baseline() const = 0;
+  /// A name of a list, `previous+word`, written out: families may let `word` be
+  /// short for what it has in place of the end of the name before it.
+  virtual std::string expandArch(llvm::StringRef previous,
+                                 llvm::StringRef word) const {
+    return word.str();
+  }
   /// `arch` is "native" (on a host of this family), a name of the family's own
   /// or LLVM's name of a CPU; `changes` is "+a,-b". Fails on names that are not
   /// known, with a list of those that are.

@@ -84,6 +84,51 @@ func.func private @f() attributes {a = #tern.target<name = "cpu", capabilities =
 
 // -----
 
+// target C4
+// expected-error@+1 {{(C4) expected one version or more, but got []}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", versions = []>}
+
+// -----
+
+// target C4
+// expected-error@+1 {{(C4) expected versions to be targets with the name and the triple of the baseline and without versions, but got 7}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", versions = [7]>}
+
+// -----
+
+// target C4
+// expected-error@+1 {{(C4) expected versions to be targets with the name and the triple of the baseline and without versions, but got #tern.target<name = "other">}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", versions = [#tern.target<name = "other">]>}
+
+// -----
+
+// target C4
+// expected-error@+1 {{(C4) expected versions to be targets with the name and the triple of the baseline and without versions, but got #tern.target<name = "cpu", triple = "y", cpu = "b">}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", triple = "x", versions = [#tern.target<name = "cpu", triple = "y", cpu = "b">]>}
+
+// -----
+
+// target C4
+// expected-error@+1 {{(C4) expected versions to be targets with the name and the triple of the baseline and without versions, but got #tern.target<name = "cpu", cpu = "b", versions = [}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", versions = [
+  #tern.target<name = "cpu", cpu = "b", versions = [#tern.target<name = "cpu", cpu = "c">]>]>}
+
+// -----
+
+// target C5
+// expected-error@+1 {{(C5) expected no version twice, but got #tern.target<name = "cpu", cpu = "b">}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", versions = [
+  #tern.target<name = "cpu", cpu = "b">, #tern.target<name = "cpu", cpu = "b">]>}
+
+// -----
+
+// target C5
+// expected-error@+1 {{(C5) expected no version twice, but got #tern.target<name = "cpu", cpu = "a", vector_bits = 128>}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", cpu = "a", vector_bits = 128, versions = [
+  #tern.target<name = "cpu", cpu = "a", vector_bits = 128>]>}
+
+// -----
+
 // source C1
 // expected-error@+1 {{(C1) expected positive rows and cols, but got 0 x 4}}
 func.func private @f() attributes {a = #tern.source<"w", f32, rows = 0, cols = 4, first_layer = 0>}

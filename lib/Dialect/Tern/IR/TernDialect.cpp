@@ -8,6 +8,7 @@
 #include "ternac/Dialect/Tern/IR/Tern.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -200,11 +201,37 @@ Attribute LoweringConfigAttr::parse(AsmParser &parser, Type) {
                                                *strategy, *few, *many);
 }
 
+/// Of the versions of the machine `baseline`.
+static LogicalResult
+verifyVersions(function_ref<InFlightDiagnostic()> emitError,
+               TargetAttr baseline, ArrayAttr versions) {
+  if (versions.empty())
+    return emitError() << "(C4) expected one version or more, but got []";
+  llvm::SmallDenseSet<Attribute> seen;
+  seen.insert(baseline);
+  for (Attribute element : versions) {
+    auto version = dyn_cast<TargetAttr>(element);
+    if (!version || version.getVersions() ||
+        version.getName() != baseline.getName() ||
+        version.getTriple() != baseline.getTriple())
+      return emitError() << "(C4) expected versions to be targets with the "
+                            "name and the triple of the baseline and without "
+                            "versions, but got "
+                         << element;
+    if (!seen.insert(version).second)
+      return emitError() << "(C5) expected no version twice, but got "
+                         << version;
+  }
+  return success();
+}
+
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 StringRef, StringAttr, StringAttr, StringAttr,
-                                 StringAttr, ArrayAttr capabilities,
-                                 int64_t vectorBits, int64_t l1d, int64_t l2,
-                                 int64_t bandwidth, int64_t peak) {
+                                 StringRef name, StringAttr triple,
+                                 StringAttr cpu, StringAttr features,
+                                 StringAttr requiredFeatures,
+                                 ArrayAttr capabilities, int64_t vectorBits,
+                                 int64_t l1d, int64_t l2, int64_t bandwidth,
+                                 int64_t peak, ArrayAttr versions) {
   if (vectorBits <= 0 || vectorBits % 8 != 0)
     return emitError()
            << "(C1) expected vector_bits to be a positive multiple of 8, "
@@ -215,7 +242,14 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (capabilities && !llvm::all_of(capabilities, llvm::IsaPred<StringAttr>))
     return emitError() << "(C3) expected capabilities to be strings, but got "
                        << capabilities;
-  return success();
+  if (!versions)
+    return success();
+  return verifyVersions(emitError,
+                        TargetAttr::get(versions.getContext(), name, triple,
+                                        cpu, features, requiredFeatures,
+                                        capabilities, vectorBits, l1d, l2,
+                                        bandwidth, peak),
+                        versions);
 }
 
 TargetAttr tern::getTarget(Operation *op) {
@@ -223,6 +257,21 @@ TargetAttr tern::getTarget(Operation *op) {
     if (auto target = op->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr))
       return target;
   return {};
+}
+
+unsigned tern::getCodeVersion(Operation *op) {
+  TargetAttr target = getTarget(op);
+  auto module = op->getParentOfType<ModuleOp>();
+  TargetAttr whole = module ? getTarget(module) : target;
+  if (!target || target == whole)
+    return 0;
+  std::vector<TargetAttr> machines = whole.getMachines();
+  auto place = llvm::find(machines, target);
+  return place == machines.end() ? 0 : place - machines.begin();
+}
+
+std::string tern::nameOfVersion(StringRef name, unsigned version) {
+  return version == 0 ? name.str() : (name + "_version" + Twine(version)).str();
 }
 
 bool TargetAttr::hasCapability(StringRef capability) const {
@@ -238,6 +287,30 @@ StringRef TargetAttr::getTripleOrEmpty() const { return orEmpty(getTriple()); }
 StringRef TargetAttr::getCpuOrEmpty() const { return orEmpty(getCpu()); }
 StringRef TargetAttr::getFeaturesOrEmpty() const {
   return orEmpty(getFeatures());
+}
+StringRef TargetAttr::getRequiredFeaturesOrEmpty() const {
+  return orEmpty(getRequiredFeatures());
+}
+
+std::string TargetAttr::getMachineName() const {
+  StringRef features = getFeaturesOrEmpty();
+  StringRef cpu = getCpu() ? getCpuOrEmpty() : getName();
+  return (cpu + (features.empty() ? "" : ",") + features).str();
+}
+
+std::vector<TargetAttr> TargetAttr::getMachines() const {
+  std::vector<TargetAttr> machines = {withVersions({})};
+  if (ArrayAttr versions = getVersions())
+    llvm::append_range(machines, versions.getAsRange<TargetAttr>());
+  return machines;
+}
+
+TargetAttr TargetAttr::withVersions(ArrayRef<TargetAttr> versions) const {
+  SmallVector<Attribute> list(versions.begin(), versions.end());
+  return get(getContext(), getName(), getTriple(), getCpu(), getFeatures(),
+             getRequiredFeatures(), getCapabilities(), getVectorBits(),
+             getL1d(), getL2(), getBandwidth(), getPeak(),
+             list.empty() ? ArrayAttr() : ArrayAttr::get(getContext(), list));
 }
 
 LogicalResult FileAttr::verify(function_ref<InFlightDiagnostic()> emitError,

@@ -9,6 +9,8 @@
 
 #include "CostModel.h"
 
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace ternac::tern {
@@ -22,33 +24,76 @@ using namespace ternac::tern;
 
 namespace {
 
+/// The matmuls that read one weight, and so share its packing: those of all
+/// versions of the code.
+using Group = SmallVector<MatmulOp>;
+
 struct SelectLowering
     : ternac::tern::impl::TernSelectLoweringPassBase<SelectLowering> {
   using Base::Base;
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    target = module->getAttrOfType<TargetAttr>(TernDialect::kTargetAttr);
+    TargetAttr target = getTarget(module);
     if (!target) {
       module.emitError("expected a module attribute '")
           << TernDialect::kTargetAttr << "'";
       return signalPassFailure();
     }
-    forms = candidates(module);
-    if (forms.empty())
-      return signalPassFailure();
-    module.walk([&](MatmulOp op) {
-      if (!op.getCols()) // packed already
-        select(op);
-    });
+    hasVersions = bool(target.getVersions());
+    for (TargetAttr machine : target.getMachines())
+      if (failed(findForms(module, machine)))
+        return signalPassFailure();
+    for (const Group &group : findGroups(module)) {
+      for (MatmulOp op : group)
+        if (failed(findForms(module, machineOf(op))))
+          return signalPassFailure();
+      if (failed(select(group)))
+        return signalPassFailure();
+    }
   }
 
 private:
+  static TargetAttr machineOf(MatmulOp op) {
+    return getTarget(op).withVersions({});
+  }
+
+  /// Matmuls that are not packed yet, by their weights.
+  static SmallVector<Group> findGroups(ModuleOp module) {
+    SmallVector<Group> groups;
+    llvm::StringMap<unsigned> places;
+    module.walk([&](MatmulOp op) {
+      if (op.getCols())
+        return;
+      auto load = op.getWeight().getDefiningOp<LoadGlobalOp>();
+      if (!load) {
+        groups.push_back({op});
+        return;
+      }
+      auto [place, isNew] = places.try_emplace(load.getGlobal(), groups.size());
+      if (isNew)
+        groups.emplace_back();
+      groups[place->second].push_back(op);
+    });
+    return groups;
+  }
+
   bool isListed(Strategy strategy) {
     return llvm::is_contained(strategies, stringifyStrategy(strategy));
   }
 
-  /// The kernels that the options leave; none after an error.
+  LogicalResult findForms(ModuleOp module, TargetAttr machine) {
+    if (forms.contains(machine))
+      return success();
+    target = machine;
+    SmallVector<KernelForm> found = candidates(module);
+    if (found.empty())
+      return failure();
+    forms.insert({machine, std::move(found)});
+    return success();
+  }
+
+  /// The kernels for `target` that the options leave; none after an error.
   SmallVector<KernelForm> candidates(ModuleOp module) {
     SmallVector<KernelForm> all, possible;
     for (const KernelForm &form : kernelForms())
@@ -58,7 +103,7 @@ private:
           possible.push_back(form);
       }
     if (possible.empty()) {
-      module.emitError("target '") << target.getName() << "' has no strategy";
+      module.emitError() << describe() << " has no strategy";
       return {};
     }
     SmallVector<KernelForm> chosen = possible;
@@ -92,6 +137,14 @@ private:
     return result;
   }
 
+  /// `target` for messages; which machine only if there are several.
+  std::string describe() {
+    std::string text = ("target '" + target.getName() + "'").str();
+    if (hasVersions)
+      text += " (" + target.getMachineName() + ")";
+    return text;
+  }
+
   void strategyError(ModuleOp module, ArrayRef<KernelForm> all,
                      ArrayRef<KernelForm> possible) {
     InFlightDiagnostic diag = module.emitError("strategy '") << strategy << "'";
@@ -101,9 +154,9 @@ private:
     if (impossible != all.end())
       diag << " needs the capability '" << impossible->capability
            << "', which target '" << target.getName() << "' ("
-           << target.getCpuOrEmpty() << ") does not have";
+           << target.getMachineName() << ") does not have";
     else
-      diag << " is none of target '" << target.getName() << "'";
+      diag << " is none of " << describe();
     diag << "; it has: auto";
     SmallVector<Strategy> named;
     for (const KernelForm &form : possible)
@@ -121,9 +174,8 @@ private:
         llvm::none_of(kernelForms(), isKnown)
             ? module.emitError("unknown packing '") << packing << "'; "
         : strategy == "auto"
-            ? module.emitError("no strategy of target '")
-                  << target.getName() << "' reads the packing '" << packing
-                  << "'; "
+            ? module.emitError("no strategy of ")
+                  << describe() << " reads the packing '" << packing << "'; "
             : module.emitError("strategy '")
                   << strategy << "' does not read the packing '" << packing
                   << "'; ";
@@ -138,14 +190,17 @@ private:
 
   using Ranking = SmallVector<std::pair<const KernelForm *, Cost>>;
 
-  /// `candidates`, that of least time for `tokens` rows first.
-  Ranking rank(ArrayRef<const KernelForm *> candidates, MatmulOp op,
-               int64_t tokens) {
+  /// The forms of `machine` that read `layout`, or all if it is null; that of
+  /// least time for `tokens` rows first.
+  Ranking rank(TargetAttr machine, MatmulOp op, int64_t tokens,
+               const packing::Layout *layout = nullptr) {
     int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
+    int64_t cols = op.getMatrixCols();
     Ranking ranking;
-    for (const KernelForm *form : candidates)
-      ranking.emplace_back(
-          form, estimate(*form, target, rows, op.getMatrixCols(), tokens));
+    for (const KernelForm &form : forms.find(machine)->second)
+      if (!layout || form.layout(cols) == *layout)
+        ranking.emplace_back(&form,
+                             estimate(form, machine, rows, cols, tokens));
     // Of equal estimates the one that comes first in the list of forms.
     llvm::sort(ranking, [](const auto &a, const auto &b) {
       return std::pair(a.second.total(), a.first) <
@@ -154,71 +209,122 @@ private:
     return ranking;
   }
 
-  void select(MatmulOp op) {
-    SmallVector<const KernelForm *> all;
-    for (const KernelForm &form : forms)
-      all.push_back(&form);
-    // One row decides on the packing, which the others share.
-    Ranking one = rank(all, op, 1);
-    packing::Layout layout = one.front().first->layout(op.getMatrixCols());
-    llvm::erase_if(all, [&](const KernelForm *form) {
-      return form->layout(op.getMatrixCols()) != layout;
-    });
-    Ranking few = rank(all, op, kSomeRows), many = rank(all, op, kManyRows);
-    auto strategyOf = [](const Ranking &ranking) {
-      return ranking.front().first->strategy;
-    };
-    op.setConfigAttr(LoweringConfigAttr::get(
-        &getContext(), strategyOf(one), strategyOf(few), strategyOf(many)));
-    op.setPackingAttr(PackingAttr::get(&getContext(), layout));
-    explain(op, one, few, many);
+  /// A packing that all versions share, and how many times the time of its own
+  /// best packing a row takes a version, on average.
+  struct SharedLayout {
+    packing::Layout layout;
+    double slowdown;
+  };
+
+  /// One row decides on the packing: that on which the machines together lose
+  /// least of what each could have alone.
+  std::optional<SharedLayout> choosePacking(MatmulOp op,
+                                            ArrayRef<TargetAttr> machines) {
+    std::optional<SharedLayout> best;
+    for (auto [form, cost] : rank(machines.front(), op, 1)) {
+      packing::Layout layout = form->layout(op.getMatrixCols());
+      double sum = 0;
+      bool isPossible = llvm::all_of(machines, [&](TargetAttr machine) {
+        Ranking ranking = rank(machine, op, 1, &layout);
+        if (ranking.empty())
+          return false;
+        sum += ranking.front().second.total() /
+               rank(machine, op, 1).front().second.total();
+        return true;
+      });
+      double slowdown = sum / double(machines.size());
+      if (isPossible && (!best || slowdown < best->slowdown))
+        best = {layout, slowdown};
+    }
+    return best;
+  }
+
+  LogicalResult select(const Group &group) {
+    MatmulOp first = group.front();
+    SmallVector<TargetAttr> machines;
+    for (MatmulOp op : group)
+      if (TargetAttr machine = machineOf(op);
+          !llvm::is_contained(machines, machine))
+        machines.push_back(machine);
+    std::optional<SharedLayout> shared = choosePacking(first, machines);
+    if (!shared)
+      return first.emitOpError("expected a packing that a strategy of every "
+                               "version reads, but there is none; name another "
+                               "strategy or packing");
+    for (MatmulOp op : group) {
+      TargetAttr machine = machineOf(op);
+      const packing::Layout &layout = shared->layout;
+      Ranking one = rank(machine, op, 1, &layout),
+              few = rank(machine, op, kSomeRows, &layout),
+              many = rank(machine, op, kManyRows, &layout);
+      auto strategyOf = [](const Ranking &ranking) {
+        return ranking.front().first->strategy;
+      };
+      op.setConfigAttr(LoweringConfigAttr::get(
+          &getContext(), strategyOf(one), strategyOf(few), strategyOf(many)));
+      op.setPackingAttr(PackingAttr::get(&getContext(), layout));
+      std::string sharing;
+      if (machines.size() > 1)
+        sharing = llvm::formatv("; code for {0}, on a packing for {1} versions "
+                                "whose rows take {2:F2} times their best",
+                                machine.getMachineName(), machines.size(),
+                                shared->slowdown);
+      explain(op, one.front(), rank(machine, op, 1), few, many, sharing);
+    }
+    return success();
   }
 
   /// Rows that stand for a few and for many.
   static constexpr int64_t kSomeRows = 8, kManyRows = 256;
 
-  /// Why the first of each was chosen, with the estimates that decided.
-  static void explain(MatmulOp op, const Ranking &one, const Ranking &few,
-                      const Ranking &many) {
+  /// Why `chosen` and the first for more rows were chosen, with the estimates
+  /// that decided; `all` are those of one row.
+  static void explain(MatmulOp op, std::pair<const KernelForm *, Cost> chosen,
+                      const Ranking &all, const Ranking &few,
+                      const Ranking &many, StringRef sharing) {
     int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
     int64_t cols = op.getMatrixCols();
     std::string text;
     llvm::raw_string_ostream stream(text);
     if (auto load = op.getWeight().getDefiningOp<LoadGlobalOp>())
       stream << load.getGlobal() << ": ";
-    auto [best, cost] = one.front();
+    auto [best, cost] = chosen;
     stream << llvm::formatv(
         "chose {0} on {1} for {2}x{3}: {4:F2} bits a weight, about {5:F1} us "
         "to read and {6:F1} us to compute a row on one core",
         stringifyStrategy(best->strategy), best->layout(cols).name(), rows,
         cols, best->layout(cols).bitsPerWeight(rows, cols), cost.memory * 1e6,
         cost.arithmetic * 1e6);
-    if (one.size() == 1) {
-      stream << "; nothing else was asked for";
+    if (all.size() == 1) {
+      stream << "; nothing else was asked for" << sharing;
       op.emitRemark(text);
       return;
     }
     stream << llvm::formatv("; in all {0:F1} us", cost.total() * 1e6);
-    auto others = [&](const Ranking &ranking) {
-      for (auto [form, other] : ArrayRef(ranking).drop_front().take_front(3))
-        stream << llvm::formatv(", {0} on {1} {2:F1} us",
-                                stringifyStrategy(form->strategy),
-                                form->layout(cols).name(), other.total() * 1e6);
+    auto others = [&](const Ranking &ranking, const KernelForm *first) {
+      unsigned count = 0;
+      for (auto [form, other] : ranking)
+        if (form != first && count++ < 3)
+          stream << llvm::formatv(
+              ", {0} on {1} {2:F1} us", stringifyStrategy(form->strategy),
+              form->layout(cols).name(), other.total() * 1e6);
     };
-    others(one);
+    others(all, best);
     for (auto [ranking, tokens] :
          {std::pair(&few, kSomeRows), std::pair(&many, kManyRows)}) {
       auto [form, other] = ranking->front();
       stream << llvm::formatv("; {0} rows by {1} in {2:F1} us", tokens,
                               stringifyStrategy(form->strategy),
                               other.total() * 1e6);
-      others(*ranking);
+      others(*ranking, form);
     }
+    stream << sharing;
     op.emitRemark(text);
   }
 
-  TargetAttr target;
-  SmallVector<KernelForm> forms;
+  TargetAttr target; ///< whose forms are looked for
+  bool hasVersions;  ///< the module has several machines
+  llvm::MapVector<TargetAttr, SmallVector<KernelForm>> forms;
 };
 
 } // namespace

@@ -28,6 +28,10 @@ public:
     return triple.getArch() == llvm::Triple::x86_64 && !triple.isX32();
   }
   llvm::StringRef baseline() const override { return "x86-64"; }
+  std::string expandArch(llvm::StringRef previous,
+                         llvm::StringRef word) const override {
+    return expandX86(previous, word);
+  }
   llvm::Expected<Machine> resolve(llvm::StringRef arch,
                                   llvm::StringRef changes) const override {
     return resolveX86(arch, changes);

@@ -114,6 +114,14 @@ static X86Machine hostMachine() {
   return machine;
 }
 
+std::string cpu::expandX86(llvm::StringRef previous, llvm::StringRef word) {
+  constexpr llvm::StringLiteral level = "x86-64";
+  bool isShort = word.size() == 2 && word[0] == 'v' && llvm::isDigit(word[1]);
+  if (isShort && previous.starts_with(level))
+    return (level + "-" + word).str();
+  return word.str();
+}
+
 llvm::Expected<Machine> cpu::resolveX86(llvm::StringRef arch,
                                         llvm::StringRef changes) {
   X86Machine machine;

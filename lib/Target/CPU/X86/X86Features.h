@@ -29,6 +29,9 @@ bool isX86(tern::TargetAttr target);
 /// From the capabilities of `target`.
 DotInstruction dotInstruction(tern::TargetAttr target);
 
+/// "v3" after a level of x86-64 is the level x86-64-v3.
+std::string expandX86(llvm::StringRef previous, llvm::StringRef word);
+
 /// `arch` is native, an x86-64 level, or an LLVM CPU name; `changes` is
 /// "+a,-b". Fails on names that LLVM does not know.
 llvm::Expected<Machine> resolveX86(llvm::StringRef arch,

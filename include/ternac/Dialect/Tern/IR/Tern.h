@@ -62,6 +62,13 @@ int64_t quantizedRange(mlir::Type element, int64_t cols);
 /// around it, itself included, that has one; null if none has.
 TargetAttr getTarget(mlir::Operation *op);
 
+/// Which of the machines of its module's `tern.target` the code of `op` is for:
+/// its place in `getMachines`, 0 for the baseline.
+unsigned getCodeVersion(mlir::Operation *op);
+
+/// What the function `name` of the baseline is called in a version.
+std::string nameOfVersion(llvm::StringRef name, unsigned version);
+
 /// The plan that the packer executes, from the module's `tern.weights`.
 packing::Plan toPackingPlan(WeightsAttr weights);
 

@@ -232,10 +232,18 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     description, never from a measurement, so that the same input gives the same
     bytes.
 
+    A module may be compiled for several machines at once: its target is the
+    baseline, which every machine that runs the code must be, and `versions` are
+    those that have code of their own, the better later. From phase `packed` on
+    a function of a version has its target as its own `tern.target`.
+
     Constraints:
     * (C1) `vector_bits` is a positive multiple of 8.
     * (C2) no number is negative.
     * (C3) capabilities are strings.
+    * (C4) `versions` are one or more targets with the name and the triple of this
+      one, none of which has versions.
+    * (C5) no two versions are equal, nor is one the baseline.
 
     Example:
 
@@ -243,6 +251,14 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     module attributes {tern.target = #tern.target<name = "cpu",
       triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3",
       features = "+avx2", capabilities = ["x86", "fma"], vector_bits = 256>} {}
+    ```
+
+    Two versions of the code, for machines with and without `fma`:
+
+    ```mlir
+    module attributes {tern.target = #tern.target<name = "cpu", cpu = "a",
+      vector_bits = 128, versions = [
+        #tern.target<name = "cpu", cpu = "b", capabilities = ["fma"], vector_bits = 256>]>} {}
     ```
   }];
   let parameters = (ins
@@ -256,15 +272,36 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     DefaultValuedParameter<"int64_t", "0">:$l1d,
     DefaultValuedParameter<"int64_t", "0">:$l2,
     DefaultValuedParameter<"int64_t", "0">:$bandwidth,
-    DefaultValuedParameter<"int64_t", "0">:$peak);
+    DefaultValuedParameter<"int64_t", "0">:$peak,
+    OptionalParameter<"::mlir::ArrayAttr">:$versions);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let builders = [
+    // A single machine.
+    AttrBuilder<(ins "::llvm::StringRef":$name, "::mlir::StringAttr":$triple,
+                     "::mlir::StringAttr":$cpu, "::mlir::StringAttr":$features,
+                     "::mlir::StringAttr":$required_features,
+                     "::mlir::ArrayAttr":$capabilities, "int64_t":$vector_bits,
+                     "int64_t":$l1d, "int64_t":$l2, "int64_t":$bandwidth,
+                     "int64_t":$peak), [{
+      return $_get($_ctxt, name, triple, cpu, features, required_features,
+                   capabilities, vector_bits, l1d, l2, bandwidth, peak,
+                   ::mlir::ArrayAttr());
+    }]>
+  ];
   let extraClassDeclaration = [{
     bool hasCapability(::llvm::StringRef capability) const;
     /// The strings, "" when absent.
     ::llvm::StringRef getTripleOrEmpty() const;
     ::llvm::StringRef getCpuOrEmpty() const;
     ::llvm::StringRef getFeaturesOrEmpty() const;
+    ::llvm::StringRef getRequiredFeaturesOrEmpty() const;
+    /// The machine as users name it: "cpu", or "cpu,+a,-b".
+    std::string getMachineName() const;
+    /// The machines that there is code for: the baseline first.
+    std::vector<TargetAttr> getMachines() const;
+    /// This target with versions; with none, a single machine.
+    TargetAttr withVersions(::llvm::ArrayRef<TargetAttr> versions) const;
   }];
 }
 

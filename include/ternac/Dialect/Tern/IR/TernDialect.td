@@ -36,8 +36,10 @@ def Tern_Dialect : Dialect {
     **Module attributes.** A model's module carries `tern.model` (a dictionary
     of facts), `tern.target` (a `#tern.target`) and `tern.weights` (a
     `#tern.weights`: the checkpoint's files and, from phase `packed` on, the
-    plan of the weight segment). In phase `llvm`, `tern.device` is the name of the
-    device that its code submits commands to, if there is one.
+    plan of the weight segment). A function may have a `tern.target` of its own:
+    that one of the module's versions whose code it is. In phase `llvm`,
+    `tern.device` is the name of the device that the module's code submits commands
+    to, if there is one.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;

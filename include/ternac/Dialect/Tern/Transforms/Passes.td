@@ -285,6 +285,47 @@ def TernFuseGatesPass : Pass<"tern-fuse-gates", "::mlir::ModuleOp"> {
 // To phase `packed`
 //===----------------------------------------------------------------------===//
 
+def TernCloneVersionsPass : Pass<"tern-clone-versions", "::mlir::ModuleOp"> {
+  let summary = "Makes a function for each version of the code";
+  let description = [{
+    Where `tern.target` has versions, each function gets a copy for each of them,
+    which has the version's target as its own `tern.target`: `f_version1` is `f`
+    for the first version, and `f` itself stays that of the baseline. What comes
+    later goes by the target of the function, while weights stay one. A module
+    whose functions have targets stays as it is.
+
+    Example:
+
+    ```mlir
+    // Before.
+    module attributes {tern.target = #tern.target<name = "cpu", cpu = "a", versions = [
+        #tern.target<name = "cpu", cpu = "b", vector_bits = 256>]>} {
+      func.func @f(%a: tensor<?x16xf32>) -> tensor<?x16xf32> {
+        %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+        return %y : tensor<?x16xf32>
+      }
+    }
+    ```
+
+    ```mlir
+    // After.
+    module attributes {tern.target = #tern.target<name = "cpu", cpu = "a", versions = [
+        #tern.target<name = "cpu", cpu = "b", vector_bits = 256>]>} {
+      func.func @f(%a: tensor<?x16xf32>) -> tensor<?x16xf32> {
+        %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+        return %y : tensor<?x16xf32>
+      }
+      func.func @f_version1(%a: tensor<?x16xf32>) -> tensor<?x16xf32>
+          attributes {tern.target = #tern.target<name = "cpu", cpu = "b", vector_bits = 256>} {
+        %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+        return %y : tensor<?x16xf32>
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::ternac::tern::TernDialect"];
+}
+
 def TernSelectLoweringPass
     : Pass<"tern-select-lowering", "::mlir::ModuleOp"> {
   let summary = "Chooses strategy and packing of every ternary matmul";
@@ -297,6 +338,11 @@ def TernSelectLoweringPass
     operations of the kernel and the target's `vector_bits`, `peak` and cache
     sizes; the longer of the two counts, and a fifth of the shorter. A remark at
     the op has the numbers.
+
+    The target is that of the function. Matmuls of one weight share its packing:
+    where functions have several targets, the one for which the sum over them of
+    the time of a row, by the time on the packing that the target alone would
+    have, is least. Strategies are each function's own.
 
     `strategy` and `packing` override the choice; a strategy that the target
     cannot do is an error, and so is one that does not read the packing. With
