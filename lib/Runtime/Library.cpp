@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Library.h"
+#include "CodeVersions.h"
 #include "Error.h"
 #include "ternac/Runtime/Facts.h"
 #include "ternac/Runtime/HostFeatures.h"
@@ -49,7 +50,8 @@ static bool checkModel(const char *path, const TernacModel *model) {
   if (!model->vocab_size || !model->context_length || !model->max_rows ||
       !model->max_sequences || !model->max_threads || !model->workspace_bytes ||
       !model->cache_bytes || !model->forward ||
-      (model->end_token_count && !model->end_tokens)) {
+      (model->end_token_count && !model->end_tokens) ||
+      !hasWholeVersions(model)) {
     setError("'%s' is damaged: its model table has empty fields", path);
     return false;
   }
@@ -137,15 +139,24 @@ static void adviseHugePages(const TernacLibrary &library) {
 }
 
 TernacLibrary *ternac_open(const char *path) {
+  return ternac_open_version(path, nullptr);
+}
+
+TernacLibrary *ternac_open_version(const char *path, const char *version) {
   auto library = std::make_unique<TernacLibrary>();
   library->shared =
       SharedLibrary::open(path, "Ternac model library", TERNAC_MODEL_SYMBOL);
   if (!library->shared.symbol())
     return nullptr;
   library->model = reinterpret_cast<TernacModelFn>(library->shared.symbol())();
-  if (!checkModel(path, library->model) ||
-      !mapWeights(library->shared.path(), *library))
+  if (!checkModel(path, library->model))
     return nullptr;
+  library->versions = versionsOf(library->model);
+  std::optional<uint32_t> number =
+      chooseVersion(path, library->versions, version);
+  if (!number || !mapWeights(library->shared.path(), *library))
+    return nullptr;
+  library->version = *number;
   adviseHugePages(*library);
   return library.release();
 }
@@ -154,6 +165,16 @@ void ternac_close(TernacLibrary *library) { delete library; }
 
 const TernacModel *ternac_model_of(const TernacLibrary *library) {
   return library->model;
+}
+
+uint32_t ternac_version_of(const TernacLibrary *library) {
+  return library->version;
+}
+
+const TernacVersion *ternac_version_at(const TernacLibrary *library,
+                                       uint32_t number) {
+  return number < library->versions.size() ? &library->versions[number]
+                                           : nullptr;
 }
 
 const void *ternac_weights_of(const TernacLibrary *library) {

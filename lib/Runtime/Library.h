@@ -19,6 +19,7 @@
 
 #include <mutex>
 #include <utility>
+#include <vector>
 
 struct TernacLibrary {
   /// The name of the device that the code needs, "" for none.
@@ -28,8 +29,13 @@ struct TernacLibrary {
   /// it reads rows. Null if there are no weights.
   std::pair<const char *, uint64_t> weightsReadWhole() const;
 
+  /// What sessions run.
+  const TernacVersion &code() const { return versions[version]; }
+
   ternac::runtime::SharedLibrary shared;
   const TernacModel *model = nullptr;
+  std::vector<TernacVersion> versions; ///< at least one
+  uint32_t version = 0;                ///< that sessions run
   /// The weights of a library that does not embed them.
   ternac::runtime::MappedMemory weights;
 

@@ -96,10 +96,10 @@ static bool checkDevice(const TernacLibrary &library,
 
 /// The most that a call of any size needs: one row may take another path than
 /// many and so need more.
-static uint64_t workspaceBytes(const TernacModel *model, uint32_t threads) {
+static uint64_t workspaceBytes(const TernacLibrary &library, uint32_t threads) {
   uint64_t bytes = 0;
-  for (uint32_t rows = 1; rows <= model->max_rows; ++rows)
-    bytes = std::max(bytes, model->workspace_bytes(rows, threads));
+  for (uint32_t rows = 1; rows <= library.model->max_rows; ++rows)
+    bytes = std::max(bytes, library.code().workspace_bytes(rows, threads));
   return bytes;
 }
 
@@ -130,7 +130,7 @@ TernacSession *ternac_session_create(TernacLibrary *library,
       !checkDevice(*library, options.device))
     return nullptr;
   MappedMemory workspace =
-      allocate("workspace", workspaceBytes(model, options.threads));
+      allocate("workspace", workspaceBytes(*library, options.threads));
   if (!workspace.data())
     return nullptr;
   MappedMemory cache =
@@ -307,7 +307,7 @@ bool TernacSession::call(const int32_t *tokens, size_t begin, size_t count,
   call.cache_blocks = blocks.blocks();
   call.workspace = workspace.data();
   call.weights = library->weights.data();
-  int32_t code = model->forward(&environment, &call);
+  int32_t code = library->code().forward(&environment, &call);
   if (code == TERNAC_OK)
     return true;
   const TernacDevice *device = environment.device;

@@ -63,6 +63,17 @@ class _Model(ctypes.Structure):
     ]
 
 
+class _Version(ctypes.Structure):
+    """``TernacVersion`` of ModelABI.h, up to the last field used here."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("name", c_char_p),
+        ("target", c_char_p),
+    ]
+
+
 class _SessionOptions(ctypes.Structure):
     """``TernacSessionOptions`` of Session.h."""
 
@@ -79,7 +90,9 @@ class _SessionOptions(ctypes.Structure):
 
 _SIGNATURES = {
     "ternac_last_error": (c_char_p, []),
-    "ternac_open": (c_void_p, [c_char_p]),
+    "ternac_open_version": (c_void_p, [c_char_p, c_char_p]),
+    "ternac_version_of": (c_uint32, [c_void_p]),
+    "ternac_version_at": (POINTER(_Version), [c_void_p, c_uint32]),
     "ternac_close": (None, [c_void_p]),
     "ternac_model_of": (POINTER(_Model), [c_void_p]),
     "ternac_driver_open": (c_void_p, [c_char_p]),
@@ -172,6 +185,7 @@ class CompiledModel:
         sequences: int = 1,
         cache_blocks: int | None = None,
         device: str | os.PathLike[str] | None = None,
+        code_version: str | int | None = None,
     ):
         self._library = self._session = self._driver = None
         self._runtime = _runtime()
@@ -187,7 +201,8 @@ class CompiledModel:
             raise ValueError("expected at least one thread")
         if sequences == 0:
             raise ValueError("expected at least one sequence")
-        self._library = self._runtime.ternac_open(os.fsencode(path))
+        version = None if code_version is None else str(code_version).encode()
+        self._library = self._runtime.ternac_open_version(os.fsencode(path), version)
         if not self._library:
             raise _last_error()
         if device is not None:
@@ -260,8 +275,25 @@ class CompiledModel:
 
     @property
     def target(self) -> str:
-        """The machine the model was compiled for."""
-        return self._facts_table().target.decode()
+        """The machine that the code in use was compiled for."""
+        self._open_session()
+        number = self._runtime.ternac_version_of(self._library)
+        return self._runtime.ternac_version_at(self._library, number).contents.target.decode()
+
+    @property
+    def code_versions(self) -> list[str]:
+        """The processors that there is code for, those that need more later."""
+        self._open_session()
+        names: list[str] = []
+        while version := self._runtime.ternac_version_at(self._library, len(names)):
+            names.append(version.contents.name.decode())
+        return names
+
+    @property
+    def code_version(self) -> int:
+        """Which of ``code_versions`` is in use."""
+        self._open_session()
+        return self._runtime.ternac_version_of(self._library)
 
     @property
     def facts(self) -> dict:
@@ -635,6 +667,7 @@ def load(
     sequences: int = 1,
     cache_blocks: int | None = None,
     device: str | os.PathLike[str] | None = None,
+    code_version: str | int | None = None,
 ) -> CompiledModel:
     """Opens a compiled model.
 
@@ -646,9 +679,12 @@ def load(
     live at once, with ``cache_blocks`` blocks of 64 tokens for all of them
     (default: enough for as many full contexts). ``device`` is the driver
     library of the device that the model was compiled for, if it was for one.
+    ``code_version`` is the name or the number of one of the library's versions
+    of the code; by default the last that this machine can run is used.
 
     Raises TernacError if the file is no model library, was built for a newer
     runtime or for fewer sequences, needs a processor feature this machine
-    lacks or another device, or if there is not enough memory.
+    lacks or another device, has no such version, or if there is not enough
+    memory.
     """
-    return CompiledModel(path, threads, tokenizer, pinning, huge_pages, sequences, cache_blocks, device)
+    return CompiledModel(path, threads, tokenizer, pinning, huge_pages, sequences, cache_blocks, device, code_version)

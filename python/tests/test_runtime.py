@@ -48,6 +48,7 @@ def test_facts(model):
     assert model.begin_token == 1
     assert model.end_tokens == [2, 5, 7, 11]
     assert model.target == "fake"
+    assert model.code_versions == ["base"] and model.code_version == 0
     assert model.facts["name"] == "fake"
     assert model.threads == 2
 

@@ -78,6 +78,7 @@ def test_same_bytes_again(checkpoint, tmp_path, target):
         ("--target=cpu,arch=x86-64", *support.EXACT, "--max-tokens-per-call=5"),
         ("--target=cpu", "--strategy=lut", "--head=i4", "--kv-cache=i8"),
         ("--target=cpu,arch=x86-64-v3", "--strategy=add_sub", "--packing=planes", "--max-sequences=4"),
+        ("--target=cpu,arch=x86-64-v2+v3",),
     ),
 )
 def test_every_phase_resumes(checkpoint, tmp_path, options):

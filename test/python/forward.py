@@ -56,6 +56,18 @@ class Call(ctypes.Structure):
     ]
 
 
+class Version(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("name", c_char_p),
+        ("target", c_char_p),
+        ("cpu_features", c_char_p),
+        ("workspace_bytes", CFUNCTYPE(c_uint64, c_uint32, c_uint32)),
+        ("forward", CFUNCTYPE(c_int32, POINTER(Environment), POINTER(Call))),
+    ]
+
+
 class Table(ctypes.Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -79,6 +91,9 @@ class Table(ctypes.Structure):
         ("workspace_bytes", CFUNCTYPE(c_uint64, c_uint32, c_uint32)),
         ("cache_bytes", CFUNCTYPE(c_uint64, c_uint32)),
         ("forward", CFUNCTYPE(c_int32, POINTER(Environment), POINTER(Call))),
+        ("versions", POINTER(Version)),
+        ("version_count", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -93,13 +108,16 @@ def _aligned(size):
 
 class Model:
     """A model library and one sequence. The caller sees to it that this host has all features that cannot be emulated.
-    Without `grant` the library may not use features that a host has to grant."""
+    Without `grant` the library may not use features that a host has to grant. `version` is the number of the code to run."""
 
-    def __init__(self, path, threads=1, grant=True):
+    def __init__(self, path, threads=1, grant=True, version=0):
         library = ctypes.CDLL(str(path))
         library.ternac_model.restype = POINTER(Table)
         self.library, self.table = library, library.ternac_model().contents
-        features = self.table.cpu_features.decode().split(",")
+        if not version < self.table.version_count:
+            raise RuntimeError(f"{path}: expected a version below {self.table.version_count}, but got {version}")
+        self.code = self.table.versions[version]
+        features = self.code.cpu_features.decode().split(",")
         lacks = missing(tuple(_LINUX_NAMES[feature] for feature in features if feature in _LINUX_NAMES))
         if lacks and not emulate(lacks):
             raise RuntimeError(f"{path}: this host lacks {', '.join(sorted(lacks))}, and nothing emulates that")
@@ -108,7 +126,7 @@ class Model:
         self.environment = Environment(ctypes.sizeof(Environment), ABI_VERSION, threads, 0, granted() if grant else 0, None, *callbacks)
         self.block_table = np.arange(-(-self.table.context_length // BLOCK_POSITIONS), dtype=np.int32)
         self.cache = _aligned(self.table.cache_bytes(len(self.block_table)))
-        self.workspace = _aligned(self.table.workspace_bytes(self.table.max_rows, threads))
+        self.workspace = _aligned(self.code.workspace_bytes(self.table.max_rows, threads))
         self.position = 0
 
     def _parallel(self, context, body, argument):
@@ -132,7 +150,7 @@ class Model:
         blocks = len(self.block_table)
         memory = self.cache.ctypes.data, blocks, 0, self.workspace.ctypes.data, None
         call = Call(*sizes, *arrays, 1, blocks, *memory)
-        status = self.table.forward(ctypes.byref(self.environment), ctypes.byref(call))
+        status = self.code.forward(ctypes.byref(self.environment), ctypes.byref(call))
         if status:
             raise RuntimeError(f"the model returned {status}")
         self.position += rows

@@ -44,6 +44,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
                  "let the system move threads between processors");
   arguments.flag("huge-pages", hugePages,
                  "copy the weights into huge pages first");
+  arguments.option("code-version", "NAME", codeVersion,
+                   "run this version of the code, a name or a number (default: "
+                   "the last that this machine can run)");
   if (std::optional<int> status = arguments.parse(argc, argv))
     return status;
   if (json && !isReplaceable(*json))

@@ -54,7 +54,9 @@ static std::optional<double> times(std::optional<double> value, double unit) {
   return value ? std::optional(*value * unit) : std::nullopt;
 }
 
-std::string ternac::bench::formatTable(const Measurements &measurements) {
+std::string ternac::bench::formatTable(const Measurements &measurements,
+                                       uint32_t number,
+                                       const TernacVersion &code) {
   std::string text;
   for (const auto &[threads, samples] : measurements.machine) {
     auto [lowest, highest] = std::minmax_element(samples.bytesPerSecond.begin(),
@@ -68,6 +70,8 @@ std::string ternac::bench::formatTable(const Measurements &measurements) {
     append(text, "int8 peak %.0f GMAC/s (%s)\n",
            median(samples.productsPerSecond) / 1e9, int8PeakFeature());
   }
+  append(text, "code: version %u, ", number);
+  text += std::string(code.name) + "\n";
   append(text, "model: peak memory %.1f MB, first token after %.3f s\n\n",
          measurements.peakRSSBytes / 1e6, measurements.firstTokenSeconds);
   append(text, "%-8s %7s %7s %7s %9s %9s %9s %9s %9s %8s %8s %8s %7s %7s\n",
@@ -169,12 +173,15 @@ static void appendResult(std::string &text, const Result &result) {
 }
 
 std::string ternac::bench::formatJSON(const Measurements &measurements,
-                                      const Options &options,
-                                      const TernacModel &model) {
+                                      const Options &options, uint32_t number,
+                                      const TernacVersion &code) {
   std::string text = "{\n  \"library\": ";
   appendString(text, options.library.c_str());
   text += ",\n  \"target\": ";
-  appendString(text, model.target ? model.target : "");
+  appendString(text, code.target);
+  append(text, ",\n  \"code_version\": {\"number\": %u, \"name\": ", number);
+  appendString(text, code.name);
+  text += '}';
   text += ",\n  \"machine\": {\"read_bandwidth_gb_s\": ";
   appendByThreads(text, measurements, &MachineSamples::bytesPerSecond);
   text += ", \"int8_peak_gmac_s\": ";

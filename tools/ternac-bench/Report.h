@@ -18,11 +18,11 @@
 
 namespace ternac::bench {
 
-std::string formatTable(const Measurements &measurements);
-
-/// `model` is the table of the library that was measured.
+/// `code` is the version of the library's code that was measured.
+std::string formatTable(const Measurements &measurements, uint32_t number,
+                        const TernacVersion &code);
 std::string formatJSON(const Measurements &measurements, const Options &options,
-                       const TernacModel &model);
+                       uint32_t number, const TernacVersion &code);
 
 /// Writes `text` to `path` whole or not at all; false, with `errno` set, if it
 /// cannot be written.

@@ -31,9 +31,12 @@ static int run(TernacLibrary *library, Options &options,
   std::optional<Measurements> measurements = measure(library, options, started);
   if (!measurements)
     return 1;
-  std::string json = formatJSON(*measurements, options, model);
+  uint32_t number = ternac_version_of(library);
+  const TernacVersion &code = *ternac_version_at(library, number);
+  std::string json = formatJSON(*measurements, options, number, code);
   bool replacesTable = options.json && options.json->empty();
-  std::string text = replacesTable ? json : formatTable(*measurements);
+  std::string text =
+      replacesTable ? json : formatTable(*measurements, number, code);
   if (fputs(text.c_str(), stdout) < 0 || fflush(stdout) != 0)
     return Arguments::error("cannot write the results: %s", strerror(errno));
   if (options.json && !replacesTable && !writeFile(*options.json, json))
@@ -47,7 +50,9 @@ int main(int argc, char **argv) {
   if (std::optional<int> status = options.parse(argc, argv))
     return *status;
   auto started = std::chrono::steady_clock::now();
-  TernacLibrary *library = ternac_open(options.library.c_str());
+  const std::string &version = options.codeVersion;
+  TernacLibrary *library = ternac_open_version(
+      options.library.c_str(), version.empty() ? nullptr : version.c_str());
   if (!library)
     return Arguments::error("%s", ternac_last_error());
   int status = run(library, options, started);

@@ -39,6 +39,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
                  "copy the weights into huge pages before the first token");
   arguments.option("device", "DRIVER.so", device,
                    "driver of the device that the model was compiled for");
+  arguments.option("code-version", "NAME", codeVersion,
+                   "run this version of the code, a name or a number (default: "
+                   "the last that this machine can run)");
   arguments.option("temperature", "X", temperature,
                    "0 (default): always the likeliest token");
   arguments.option("top-k", "N", topK, 0, INT32_MAX,

@@ -32,6 +32,7 @@ struct Options {
   bool noPinning = false;
   bool hugePages = false;
   std::string device; ///< a driver library; empty: none
+  std::string codeVersion; ///< empty: the last that this machine can run
   float temperature = 0;
   uint32_t topK = 0;
   float topP = 1;

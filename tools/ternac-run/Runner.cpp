@@ -64,7 +64,9 @@ bool Runner::run() {
 //===----------------------------------------------------------------------===//
 
 bool Runner::prepare() {
-  library.reset(ternac_open(options.library.c_str()));
+  const std::string &version = options.codeVersion;
+  library.reset(ternac_open_version(
+      options.library.c_str(), version.empty() ? nullptr : version.c_str()));
   if (!library)
     return runtimeError();
   model = ternac_model_of(library.get());
@@ -271,7 +273,17 @@ static void reportSpeed(const char *step, size_t tokens, double seconds) {
           seconds * 1e3, tokens / std::max(seconds, 1e-9));
 }
 
+/// Which version of the code ran, if there are several.
+void Runner::reportVersion() const {
+  if (!ternac_version_at(library.get(), 1))
+    return;
+  uint32_t number = ternac_version_of(library.get());
+  fprintf(stderr, "code version: %u, %s\n", number,
+          ternac_version_at(library.get(), number)->name);
+}
+
 void Runner::report() const {
+  reportVersion();
   bool isOne = options.prompts.size() == 1;
   reportSpeed(isOne ? "prompt" : "prompts", tokensFed, promptSeconds);
   if (tokensShared)

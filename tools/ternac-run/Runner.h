@@ -58,6 +58,7 @@ private:
   float *logitsOf(size_t place) const {
     return logits.get() + place * model->vocab_size;
   }
+  void reportVersion() const;
   void report() const;
   void reportDevice() const;
   bool printTokens() const;

@@ -45,10 +45,21 @@ const char *ternac_last_error(void);
  * is one this host knows, that the CPU has the features it needs. NULL on
  * error. A library may have any number of sessions. */
 TernacLibrary *ternac_open(const char *path);
+/* The same with one version of the code, named by its number or its name, in
+ * place of the last that this machine can run. NULL as `version` means that
+ * one. An error if this machine cannot run it. */
+TernacLibrary *ternac_open_version(const char *path, const char *version);
 void ternac_close(TernacLibrary *library);
 
 /* The library's own table; never NULL. */
 const TernacModel *ternac_model_of(const TernacLibrary *library);
+
+/* The number of the version of the code that the library's sessions run. */
+uint32_t ternac_version_of(const TernacLibrary *library);
+/* The version of that number; NULL from the number of versions on. Lives as
+ * long as the library. Its name is "" if the library is older than versions. */
+const TernacVersion *ternac_version_at(const TernacLibrary *library,
+                                       uint32_t number);
 
 /* Where the weights of the library lie, embedded or not; NULL if it has none
  * that a host can see. */

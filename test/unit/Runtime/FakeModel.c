@@ -35,6 +35,11 @@
 #ifndef FAKE_DEVICE
 #define FAKE_DEVICE ""
 #endif
+/* The first is the baseline; the second needs what x86-64 processors have, the
+ * third what no processor has. */
+#ifndef FAKE_VERSION_COUNT
+#define FAKE_VERSION_COUNT 1
+#endif
 #ifndef FAKE_SYMBOL
 #define FAKE_SYMBOL ternac_model
 #endif
@@ -59,6 +64,7 @@ typedef struct {
 typedef struct {
   const TernacEnvironment *environment;
   const TernacCall *call;
+  uint32_t version; /* gives other logits */
 } Job;
 
 static Record *recordOf(const TernacCall *call, int32_t sequence,
@@ -76,9 +82,10 @@ static uint32_t mix(uint32_t hash, uint32_t value) {
   return hash ^ hash >> 15;
 }
 
-static void computeLogits(const TernacCall *call, uint32_t index) {
+static void computeLogits(const TernacCall *call, uint32_t index,
+                          uint32_t version) {
   int32_t row = call->logit_rows[index];
-  uint32_t hash = 0x811c9dc5u;
+  uint32_t hash = 0x811c9dc5u + version;
   if (call->weights)
     hash = mix(hash, *(const unsigned char *)call->weights);
   for (int32_t position = 0; position <= call->positions[row]; ++position) {
@@ -102,12 +109,12 @@ static void body(void *argument, uint32_t thread, uint32_t threads) {
   if (job->environment)
     job->environment->barrier(job->environment->context, thread);
   for (uint32_t index = thread; index < call->logit_count; index += threads)
-    computeLogits(call, index);
+    computeLogits(call, index, job->version);
 }
 
-static int32_t forward(const TernacEnvironment *environment,
-                       const TernacCall *call) {
-  Job job = {environment, call};
+static int32_t run(const TernacEnvironment *environment, const TernacCall *call,
+                   uint32_t version) {
+  Job job = {environment, call, version};
   if (call->struct_size < sizeof(*call) ||
       call->abi_version != TERNAC_ABI_VERSION)
     return TERNAC_ERROR_VERSION;
@@ -134,9 +141,26 @@ static int32_t forward(const TernacEnvironment *environment,
   return TERNAC_OK;
 }
 
+static int32_t forward(const TernacEnvironment *environment,
+                       const TernacCall *call) {
+  return run(environment, call, 0);
+}
+
+static int32_t forwardVersion1(const TernacEnvironment *environment,
+                               const TernacCall *call) {
+  /* The host must have asked this version for its workspace. */
+  ((int32_t *)call->workspace)[4 * MaxRows - 1] = 0;
+  return run(environment, call, 1);
+}
+
 static uint64_t workspaceBytes(uint32_t rows, uint32_t threads) {
   (void)threads;
   return rows * sizeof(int32_t);
+}
+
+static uint64_t workspaceBytesVersion1(uint32_t rows, uint32_t threads) {
+  (void)threads;
+  return rows * 4 * sizeof(int32_t);
 }
 
 static uint64_t cacheBytes(uint32_t blocks) {
@@ -145,6 +169,21 @@ static uint64_t cacheBytes(uint32_t blocks) {
 }
 
 static const int32_t endTokens[] = {2, 5, 7, 11};
+
+#define FAKE_VERSION(NAME, TARGET, FEATURES, SUFFIX)                           \
+  {.struct_size = sizeof(TernacVersion),                                       \
+   .abi_version = FAKE_ABI_VERSION,                                            \
+   .name = NAME,                                                               \
+   .target = TARGET,                                                           \
+   .cpu_features = FEATURES,                                                   \
+   .workspace_bytes = workspaceBytes##SUFFIX,                                  \
+   .forward = forward##SUFFIX}
+
+static const TernacVersion versions[] = {
+    FAKE_VERSION("base", "fake", FAKE_FEATURES, ),
+    FAKE_VERSION("some", "fake some", "+sse2,-xop,cmov", Version1),
+    FAKE_VERSION("all", "fake all", "sse2,warp-drive", Version1),
+};
 
 static const TernacModel model = {
     .struct_size = FAKE_STRUCT_SIZE,
@@ -171,6 +210,8 @@ static const TernacModel model = {
     .cache_bytes = cacheBytes,
     .forward = forward,
     .device = FAKE_DEVICE,
+    .versions = versions,
+    .version_count = FAKE_VERSION_COUNT,
 };
 
 const TernacModel *FAKE_SYMBOL(void);

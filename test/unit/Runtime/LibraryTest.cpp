@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <thread>
+#include <vector>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,6 +90,81 @@ TEST(Library, MissingFeatures) {
   EXPECT_NE(error.find("does not have: warp-drive;"), std::string::npos);
 }
 #endif
+
+/// The logits of one token, which tell versions apart.
+std::vector<float> logitsOf(TernacLibrary *library) {
+  std::vector<float> logits(ternac_model_of(library)->vocab_size);
+  Session session(ternac_session_create(library, nullptr));
+  EXPECT_TRUE(session) << ternac_last_error();
+  int32_t token = 3;
+  EXPECT_EQ(ternac_feed(session.get(), 0, &token, 1, logits.data(), 1), 0);
+  return logits;
+}
+
+TEST(Library, BaselineIsAVersion) {
+  for (const char *model : {"FakeModel", "FakeModelOlder"}) {
+    Library library(ternac_open(fakeModel(model).c_str()));
+    ASSERT_TRUE(library) << ternac_last_error();
+    EXPECT_EQ(ternac_version_of(library.get()), 0u);
+    ASSERT_TRUE(ternac_version_at(library.get(), 0));
+    EXPECT_EQ(ternac_version_at(library.get(), 0)->forward,
+              ternac_model_of(library.get())->forward);
+    EXPECT_FALSE(ternac_version_at(library.get(), 1));
+  }
+}
+
+TEST(Library, TakesTheLastVersionThatRuns) {
+  std::string path = fakeModel("FakeModelVersions");
+  Library library(ternac_open(path.c_str()));
+  ASSERT_TRUE(library) << ternac_last_error();
+  // Where the processor cannot be asked, the baseline.
+#if defined(__x86_64__)
+  const uint32_t expected = 1;
+#else
+  const uint32_t expected = 0;
+#endif
+  EXPECT_EQ(ternac_version_of(library.get()), expected);
+  EXPECT_STREQ(ternac_version_at(library.get(), 0)->name, "base");
+  EXPECT_STREQ(ternac_version_at(library.get(), 2)->target, "fake all");
+  EXPECT_FALSE(ternac_version_at(library.get(), 3));
+
+  // What sessions run is what was chosen.
+  Library base(ternac_open_version(path.c_str(), "0"));
+  ASSERT_TRUE(base) << ternac_last_error();
+  EXPECT_EQ(ternac_version_of(base.get()), 0u);
+  EXPECT_EQ(logitsOf(library.get()) == logitsOf(base.get()), expected == 0);
+}
+
+TEST(Library, NamedVersion) {
+  std::string path = fakeModel("FakeModelVersions");
+  auto open = [&](const char *version) {
+    Library library(ternac_open_version(path.c_str(), version));
+    return library ? std::to_string(ternac_version_of(library.get()))
+                   : ternac_last_error();
+  };
+  EXPECT_EQ(open("base"), "0");
+  EXPECT_EQ(open("0"), "0");
+  std::string none = "'; expected a number below 3 or one of: 'base', 'some', "
+                     "'all'";
+  for (std::string version : {"best", "3", "-1", "1x", ""})
+    EXPECT_EQ(open(version.c_str()),
+              "'" + path + "' has no code version '" + version + none);
+#if defined(__x86_64__)
+  EXPECT_EQ(open("some"), "1");
+  EXPECT_EQ(open("1"), "1");
+  EXPECT_EQ(open("all"),
+            "code version 'all' of '" + path +
+                "' needs processor features that this machine does not have: "
+                "warp-drive; leave the choice to the machine");
+  EXPECT_EQ(open("2"), open("all"));
+#endif
+}
+
+TEST(Library, DamagedVersions) {
+  std::string path = fakeModel("FakeModelNoVersions");
+  EXPECT_EQ(openError(path),
+            "'" + path + "' is damaged: its model table has empty fields");
+}
 
 TEST(Library, SeparateWeights) {
   // The library is reached by a link, so that tests do not share the weights.

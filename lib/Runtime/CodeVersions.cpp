@@ -1,0 +1,120 @@
+//===- CodeVersions.cpp - Which code of a library to run ------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CodeVersions.h"
+#include "Error.h"
+#include "ternac/Runtime/HostFeatures.h"
+
+#include <charconv>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+using namespace ternac::runtime;
+
+/// Whether the table is new enough to have versions.
+static bool hasVersions(const TernacModel *model) {
+  return model->struct_size >= offsetof(TernacModel, reserved);
+}
+
+static const TernacVersion *versionAt(const TernacModel *model,
+                                      uint32_t number) {
+  // Later versions of the ABI may add fields to each.
+  const char *first = reinterpret_cast<const char *>(model->versions);
+  return reinterpret_cast<const TernacVersion *>(
+      first + size_t(number) * model->versions->struct_size);
+}
+
+bool ternac::runtime::hasWholeVersions(const TernacModel *model) {
+  if (!hasVersions(model))
+    return true;
+  if (!model->versions || !model->version_count ||
+      model->versions->struct_size < sizeof(TernacVersion))
+    return false;
+  for (uint32_t i = 0; i < model->version_count; ++i) {
+    const TernacVersion *version = versionAt(model, i);
+    if (!version->name || !version->target || !version->cpu_features ||
+        !version->workspace_bytes || !version->forward)
+      return false;
+  }
+  return true;
+}
+
+std::vector<TernacVersion>
+ternac::runtime::versionsOf(const TernacModel *model) {
+  std::vector<TernacVersion> versions;
+  if (!hasVersions(model))
+    return {{sizeof(TernacVersion), model->abi_version, "",
+             model->target ? model->target : "",
+             model->cpu_features ? model->cpu_features : "",
+             model->workspace_bytes, model->forward}};
+  for (uint32_t i = 0; i < model->version_count; ++i)
+    versions.push_back(*versionAt(model, i));
+  return versions;
+}
+
+/// Whether this host is known to have all of `features`. What it cannot be
+/// asked for is not there: there is always the baseline.
+static bool hostHasAll(std::string_view features) {
+  while (!features.empty()) {
+    size_t comma = features.find(',');
+    std::string_view name = features.substr(0, comma);
+    features.remove_prefix(comma == name.npos ? features.size() : comma + 1);
+    if (name.starts_with('-'))
+      continue;
+    if (name.starts_with('+'))
+      name.remove_prefix(1);
+    if (!name.empty() && !hostHasFeature(name).value_or(false))
+      return false;
+  }
+  return true;
+}
+
+static std::optional<uint32_t>
+findVersion(const char *path, const std::vector<TernacVersion> &versions,
+            std::string_view wanted) {
+  uint32_t number = 0;
+  auto [end, code] =
+      std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+  if (code == std::errc() && end == wanted.data() + wanted.size() &&
+      number < versions.size())
+    return number;
+  std::string names;
+  for (const TernacVersion &version : versions) {
+    if (wanted == version.name)
+      return static_cast<uint32_t>(&version - versions.data());
+    names += (names.empty() ? "'" : ", '") + std::string(version.name) + "'";
+  }
+  setError(
+      "'%s' has no code version '%.*s'; expected a number below %zu or one "
+      "of: %s",
+      path, static_cast<int>(wanted.size()), wanted.data(), versions.size(),
+      names.c_str());
+  return std::nullopt;
+}
+
+std::optional<uint32_t>
+ternac::runtime::chooseVersion(const char *path,
+                               const std::vector<TernacVersion> &versions,
+                               const char *wanted) {
+  if (!wanted) {
+    for (size_t i = versions.size() - 1; i > 0; --i)
+      if (hostHasAll(versions[i].cpu_features))
+        return static_cast<uint32_t>(i);
+    return 0;
+  }
+  std::optional<uint32_t> number = findVersion(path, versions, wanted);
+  if (!number)
+    return std::nullopt;
+  std::string missing = missingFeatures(versions[*number].cpu_features);
+  if (missing.empty())
+    return number;
+  setError("code version '%s' of '%s' needs processor features that this "
+           "machine does not have: %s; leave the choice to the machine",
+           versions[*number].name, path, missing.c_str());
+  return std::nullopt;
+}
