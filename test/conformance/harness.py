@@ -96,9 +96,10 @@ class Build:
             library, bufferized = build(self.text(), stem, self.options())
         except CompileError as error:
             raise AssertionError(f"{self}: {str(error)[:4000]}") from None
+        sizes, version = workspace_sizes(bufferized), self.target.version
         if self.target.machine:
-            return ForeignLibrary(library, workspace_sizes(bufferized), self.target.machine, self.target.cpu)
-        return Library(library, workspace_sizes(bufferized))
+            return ForeignLibrary(library, sizes, self.target.machine, self.target.cpu, version=version)
+        return Library(library, sizes, version)
 
 
 # ---------------------------------------------------------------- calling
@@ -155,15 +156,17 @@ class Request:
 class Library:
     """Compiled code, whose functions are called in this process."""
 
-    def __init__(self, path, workspace):
-        """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds."""
-        self.path, self.workspace = path, workspace
+    def __init__(self, path, workspace, version=0):
+        """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds. Calls are of the functions
+        of `version`."""
+        self.path, self.workspace, self.suffix = path, workspace, f"_version{version}" if version else ""
 
     def call(self, name, arguments, outputs, threads=1, grant=True):
         """Calls a function with `threads` threads, granting it what the host can. `arguments` are arrays, InOut arrays or integers;
         `outputs` are (shape, type).
 
         Returns the outputs and then the changed arguments. Memory around an output must stay as it was, and so must arguments."""
+        name += self.suffix
         request = Request(name, threads, self.grants() if grant else 0)
         changed, border = [], 64
         for argument in arguments:
@@ -230,9 +233,9 @@ class Library:
 class ForeignLibrary(Library):
     """Compiled code of another machine: a process of that machine calls its functions, see test/foreign/caller.c."""
 
-    def __init__(self, path, workspace, machine, cpu, seconds=300):
+    def __init__(self, path, workspace, machine, cpu, seconds=300, version=0):
         """`seconds` is how long a call may take."""
-        super().__init__(path, workspace)
+        super().__init__(path, workspace, version)
         self.command, self.seconds, self.process = machine.command(cpu, machine.program("caller"), path), seconds, None
 
     def grants(self):

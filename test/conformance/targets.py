@@ -28,6 +28,7 @@ class Target:
     needs: tuple = ()  # the processor features, as Linux names them, without which its code cannot run here
     machine: Machine | None = None  # what its code runs on, if not this host
     cpu: str = ""  # the processor that the machine emulates, as qemu names it
+    version: int = 0  # which version of the code is called, where `spec` names several processors
 
     def __str__(self):
         return self.name
@@ -69,6 +70,7 @@ TARGETS = (
     Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4),
     Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8,+amx-bf16", TILE, ALL, (*_LEVEL4, "avx512_vnni", *_AMX)),
     Target("native", "cpu,arch=native", NATIVE, needs=_LEVEL2),
+    Target("x86-64+v3-version1", "cpu,arch=x86-64+v3", ALL, needs=_LEVEL3, version=1),
     Target("aarch64", "cpu,triple=aarch64-linux-gnu", ALL, machine=AARCH64, cpu="cortex-a53"),
     Target("aarch64+dotprod", "cpu,triple=aarch64-linux-gnu,features=+dotprod", ALL, machine=AARCH64, cpu="cortex-a76"),
     Target("aarch64+i8mm", "cpu,triple=aarch64-linux-gnu,features=+dotprod,+i8mm", TILE, ALL, machine=AARCH64, cpu="max,sve=off"),
