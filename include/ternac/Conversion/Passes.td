@@ -25,7 +25,8 @@ def ConvertTernToVectorPass
     `tern_matmul_lut_<packing>_<M>x<K>_many` for blocks of 16 rows of q; what is
     left, unless it is enough to be padded to a block, is a loop over up to 4 rows
     at a time: `tern_build_tables_<packing>_<K>`, a barrier, the kernel. A target
-    may have lowered it before, with faster tables for these.
+    may have lowered it before, with faster tables for these. Each version of the
+    code has kernels of its own, whose names end in `_version1` and so on.
 
     Example:
 
@@ -99,7 +100,9 @@ def TernEmitModelTablePass
   let description = [{
     Adds, in the LLVM dialect, the function `ternac_model` and what it returns:
     the facts of the model, the sizes of workspace and cache, and `forward`, of
-    `ternac/Runtime/ModelABI.h`. Modules without `tern.model` are left alone.
+    `ternac/Runtime/ModelABI.h`, and a list of the versions of the code: of
+    `forward` for the baseline, `forward_version1` and so on. Modules without
+    `tern.model` are left alone.
 
     Example:
 

@@ -42,12 +42,12 @@ typedef struct TernacSampler TernacSampler;
 const char *ternac_last_error(void);
 
 /* Opens a model library and checks it: that it is one, that its ABI version
- * is one this host knows, that the CPU has the features it needs. NULL on
- * error. A library may have any number of sessions. */
+ * is one this host knows, that the CPU has the features it needs. Of several
+ * versions of its code, sessions run the last that this machine can run. NULL
+ * on error. A library may have any number of sessions. */
 TernacLibrary *ternac_open(const char *path);
-/* The same with one version of the code, named by its number or its name, in
- * place of the last that this machine can run. NULL as `version` means that
- * one. An error if this machine cannot run it. */
+/* The same with the version of the code that `version` says, its number or its
+ * name; NULL: as ternac_open. An error if this machine cannot run it. */
 TernacLibrary *ternac_open_version(const char *path, const char *version);
 void ternac_close(TernacLibrary *library);
 
