@@ -91,6 +91,7 @@ class Table(ctypes.Structure):
         ("workspace_bytes", CFUNCTYPE(c_uint64, c_uint32, c_uint32)),
         ("cache_bytes", CFUNCTYPE(c_uint64, c_uint32)),
         ("forward", CFUNCTYPE(c_int32, POINTER(Environment), POINTER(Call))),
+        ("device", c_char_p),
         ("versions", POINTER(Version)),
         ("version_count", c_uint32),
         ("reserved", c_uint32),
