@@ -74,7 +74,7 @@ TARGETS = (
     Target("aarch64", "cpu,triple=aarch64-linux-gnu", ALL, machine=AARCH64, cpu="cortex-a53"),
     Target("aarch64+dotprod", "cpu,triple=aarch64-linux-gnu,features=+dotprod", ALL, machine=AARCH64, cpu="cortex-a76"),
     Target("aarch64+i8mm", "cpu,triple=aarch64-linux-gnu,features=+dotprod,+i8mm", TILE, ALL, machine=AARCH64, cpu="max,sve=off"),
-    Target("neoverse-v1", "cpu,triple=aarch64-linux-gnu,cpu=neoverse-v1", {**ALL, **TILE}, machine=AARCH64, cpu="neoverse-v1"),
+    Target("neoverse-v1", "cpu,triple=aarch64-linux-gnu,cpu=neoverse-v1", {**ALL, **TILE}, machine=AARCH64, cpu="max,sve256=on"),
 )
 # Those with two instructions for products of bf16.
 BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)
