@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from targets import REFERENCE  # noqa: I001  (makes the next one visible)
-from bare import CompileError, Frame, build, granted, layout, linker, ternac, workspace_sizes  # noqa: F401
+from bare import CompileError, Device, Frame, build, granted, layout, linker, ternac, workspace_sizes  # noqa: F401
 
 # Largest relative errors of ops whose order of additions is a target's own; all other results are equal bit for bit. The
 # unit is in each test: the value itself, the sum of absolute products, or the largest value.
@@ -85,7 +85,7 @@ class Build:
     def options(self):
         return [
             "--compile-from=quantized",
-            f"--target={self.target.spec}",
+            *self.target.options(),
             f"--strategy={self.strategy}",
             f"--packing={self.packing}",
         ]
@@ -99,7 +99,7 @@ class Build:
         sizes, version = workspace_sizes(bufferized), self.target.version
         if self.target.machine:
             return ForeignLibrary(library, sizes, self.target.machine, self.target.cpu, version=version)
-        return Library(library, sizes, version)
+        return Library(library, sizes, version, Device(self.target.device) if self.target.device else None)
 
 
 # ---------------------------------------------------------------- calling
@@ -156,10 +156,11 @@ class Request:
 class Library:
     """Compiled code, whose functions are called in this process."""
 
-    def __init__(self, path, workspace, version=0):
+    def __init__(self, path, workspace, version=0, device=None):
         """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds. Calls are of the functions
-        of `version`."""
+        of `version`, and may use `device`."""
         self.path, self.workspace, self.suffix = path, workspace, f"_version{version}" if version else ""
+        self.device = device
 
     def call(self, name, arguments, outputs, threads=1, grant=True):
         """Calls a function with `threads` threads, granting it what the host can. `arguments` are arrays, InOut arrays or integers;
@@ -211,11 +212,15 @@ class Library:
         function = getattr(self.library, request.name)
         function.restype = None
         counter = ctypes.c_int64(0)
+        device = self.device and self.device.table
+        refused = []
 
         def run(thread):
             callback = ctypes.cast(wait, ctypes.c_void_p)
-            frame = Frame(thread, request.threads, None, callback, ctypes.pointer(counter), 0, request.granted)
+            frame = Frame(thread, request.threads, None, callback, ctypes.pointer(counter), 0, request.granted, device, 0)
             function(*words, ctypes.byref(frame))
+            if frame.failed:
+                refused.append(thread)
 
         others = [threading.Thread(target=run, args=(thread,)) for thread in range(1, request.threads)]
         for other in others:
@@ -225,6 +230,7 @@ class Library:
             other.join()
 
         assert not barrier.broken, f"{request.name}: a thread did not come to a barrier"
+        assert not refused, f"{request.name}: the device failed: {self.device.last_error()}"
         for (contents, _, use), after in zip(request.memory, memory):
             assert use != Use.KEPT or same_bits(contents, after), f"{request.name}: changed an argument"
         return memory

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The targets under test and what each claims: a new target is one line of TARGETS."""
 
+import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +31,15 @@ class Target:
     machine: Machine | None = None  # what its code runs on, if not this host
     cpu: str = ""  # the processor that the machine emulates, as qemu names it
     version: int = 0  # which version of the code is called, where `spec` names several processors
+    load_target: str = ""  # the plug-in that has it
+    device: str = ""  # the driver library of the device that its code needs
 
     def __str__(self):
         return self.name
+
+    def options(self):
+        """The options of the compiler that mean this target."""
+        return [f"--load-target={self.load_target}"] * bool(self.load_target) + [f"--target={self.spec}"]
 
     def emulated(self):
         """Whether some of its code's instructions are emulated here."""
@@ -60,7 +68,7 @@ TILE = {"tile": ("tile2", "base3")}
 NATIVE = {**ALL, **TILE} if {"amx_tile", "amx_int8"} <= host_features() else ALL
 
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
-TARGETS = (
+IN_TREE = (
     REFERENCE,
     Target("x86-64", "cpu,arch=x86-64", ALL, needs=("sse2",)),
     Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2),
@@ -77,4 +85,21 @@ TARGETS = (
     Target("neoverse-v1", "cpu,triple=aarch64-linux-gnu,cpu=neoverse-v1", {**ALL, **TILE}, machine=AARCH64, cpu="max,sve256=on"),
 )
 # Those with two instructions for products of bf16.
-BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)
+_BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)
+
+
+def out_of_tree(path):
+    """The target that a JSON file describes; see README.md."""
+    path = Path(path).resolve()
+    facts = json.loads(path.read_text())
+    known = {"name", "target", "load_target", "device", "matmul", "needs"}
+    if unknown := sorted(set(facts) - known):
+        raise ValueError(f"{path}: unknown key '{unknown[0]}'; expected {', '.join(sorted(known))}")
+    files = {key: str(path.parent / facts[key]) for key in ("load_target", "device") if key in facts}
+    matmul = {strategy: tuple(packings) for strategy, packings in facts["matmul"].items()}
+    return Target(facts["name"], facts["target"], matmul, needs=tuple(facts.get("needs", ())), **files)
+
+
+_FILE = os.environ.get("TERNAC_TARGET_FILE")
+TARGETS = (REFERENCE, out_of_tree(_FILE)) if _FILE else IN_TREE
+BF16 = () if _FILE else _BF16

@@ -7,7 +7,7 @@ These tests only compile: they need no hardware."""
 import pytest
 
 from harness import folder, tally, ternac
-from targets import PACKINGS, TARGETS
+from targets import IN_TREE, PACKINGS, TARGETS
 
 MODULE = """func.func @f(%q: tensor<?x320xi8>, %sum: tensor<?xi32>) -> tensor<?x2xi32> {
   %w = tern.constant <"+0-0+-"> : tensor<2x3x!tern.trit>
@@ -17,7 +17,7 @@ MODULE = """func.func @f(%q: tensor<?x320xi8>, %sum: tensor<?xi32>) -> tensor<?x
 
 
 def strategies():
-    return sorted({strategy for target in TARGETS for strategy in target.matmul})
+    return sorted({strategy for target in (*IN_TREE, *TARGETS) for strategy in target.matmul})
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
@@ -30,7 +30,7 @@ def test_claims(target):
         for packing in ("i8", *PACKINGS):
             claimed = packing in {**target.matmul, **target.elsewhere}.get(strategy, ())
             result = ternac(
-                source, "--compile-from=quantized", f"--target={target.spec}", f"--strategy={strategy}", f"--packing={packing}", "--emit=vectorized"
+                source, "--compile-from=quantized", *target.options(), f"--strategy={strategy}", f"--packing={packing}", "--emit=vectorized"
             )
             kernel = f"@tern_matmul_{strategy}_{packing}"
             right = kernel in result.stdout if claimed else result.returncode == 1 and "error: " in result.stderr and not result.stdout

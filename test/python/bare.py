@@ -119,6 +119,33 @@ def memref(array):
     return [pointer, pointer, *map(ctypes.c_int64, layout(array.shape))]
 
 
+class DeviceTable(ctypes.Structure):
+    """`TernacDevice` of ModelABI.h."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("abi_version", ctypes.c_uint32),
+        ("name", ctypes.c_char_p),
+        ("context", ctypes.c_void_p),
+        ("submit", ctypes.c_void_p),
+        ("last_error", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)),
+        ("report", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)),
+    ]
+
+
+class Device:
+    """The device of a driver library; `table` is what code takes as its TernacDevice."""
+
+    def __init__(self, path):
+        self.driver = ctypes.CDLL(str(path))
+        self.driver.ternac_device.restype = ctypes.c_void_p
+        self.table = self.driver.ternac_device()
+
+    def last_error(self):
+        table = DeviceTable.from_address(self.table)
+        return table.last_error(table.context).decode()
+
+
 class Frame(ctypes.Structure):
     _fields_ = [
         ("thread", ctypes.c_int64),

@@ -31,6 +31,7 @@ class Environment(ctypes.Structure):
         ("context", c_void_p),
         ("parallel", Parallel),
         ("barrier", Barrier),
+        ("device", c_void_p),
     ]
 
 
@@ -109,9 +110,10 @@ def _aligned(size):
 
 class Model:
     """A model library and one sequence. The caller sees to it that this host has all features that cannot be emulated.
-    Without `grant` the library may not use features that a host has to grant. `version` is the number of the code to run."""
+    Without `grant` the library may not use features that a host has to grant. `version` is the number of the code to run. `device` is
+    the table of the device it needs, if any."""
 
-    def __init__(self, path, threads=1, grant=True, version=0):
+    def __init__(self, path, threads=1, grant=True, version=0, device=None):
         library = ctypes.CDLL(str(path))
         library.ternac_model.restype = POINTER(Table)
         self.library, self.table = library, library.ternac_model().contents
@@ -124,7 +126,7 @@ class Model:
             raise RuntimeError(f"{path}: this host lacks {', '.join(sorted(lacks))}, and nothing emulates that")
         self.barrier = threading.Barrier(threads)
         callbacks = Parallel(self._parallel), Barrier(lambda context, thread: self.barrier.wait(60) and None)
-        self.environment = Environment(ctypes.sizeof(Environment), ABI_VERSION, threads, 0, granted() if grant else 0, None, *callbacks)
+        self.environment = Environment(ctypes.sizeof(Environment), ABI_VERSION, threads, 0, granted() if grant else 0, None, *callbacks, device)
         self.block_table = np.arange(-(-self.table.context_length // BLOCK_POSITIONS), dtype=np.int32)
         self.cache = _aligned(self.table.cache_bytes(len(self.block_table)))
         self.workspace = _aligned(self.code.workspace_bytes(self.table.max_rows, threads))
