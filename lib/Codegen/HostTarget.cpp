@@ -74,21 +74,6 @@ void HostTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
   }
 }
 
-llvm::Error
-HostTarget::expectDescription(tern::TargetAttr attr,
-                              llvm::Expected<tern::TargetAttr> expected) {
-  if (!expected)
-    return expected.takeError();
-  if (*expected == attr)
-    return llvm::Error::success();
-  std::string text;
-  llvm::raw_string_ostream(text) << *expected;
-  return llvm::createStringError(
-      llvm::inconvertibleErrorCode(),
-      "the module's tern.target is no description of a machine; expected " +
-          text);
-}
-
 llvm::Error HostTarget::emit(ModuleOp module, EmitKind kind,
                              llvm::raw_pwrite_stream &out) const {
   return emitLLVM(module, kind, out);

@@ -221,17 +221,10 @@ private:
   }
 
   Error resolveTarget(llvm::StringRef text) {
-    Expected<TargetSpec> spec = TargetSpec::parse(text);
-    if (!spec)
-      return spec.takeError();
-    Expected<const Target *> known = requireTarget(spec->name);
-    if (!known)
-      return known.takeError();
-    target = *known;
-    Expected<tern::TargetAttr> resolved = target->resolve(&context, *spec);
+    auto resolved = ternac::resolveTarget(&context, text);
     if (!resolved)
       return resolved.takeError();
-    targetAttr = *resolved;
+    std::tie(target, targetAttr) = *resolved;
     return Error::success();
   }
 
@@ -296,6 +289,11 @@ private:
       return makeError(options.model + ": expected the attribute '" +
                        tern::TernDialect::kTargetAttr +
                        "' to be a #tern.target");
+    if (!options.target && options.compileFrom >= Phase::Packed)
+      return makeError(options.model + ": has no '" +
+                       tern::TernDialect::kTargetAttr +
+                       "', the target that it is lowered for from phase "
+                       "'packed' on; name it with --target");
     if (Error error = resolveTarget(targetText()))
       return error;
     (*module)->setAttr(tern::TernDialect::kTargetAttr, targetAttr);
@@ -509,18 +507,12 @@ Error ternac::compile(const CompileOptions &options) {
 }
 
 Expected<std::string> ternac::describeTarget(llvm::StringRef text) {
-  Expected<TargetSpec> spec = TargetSpec::parse(text);
-  if (!spec)
-    return spec.takeError();
-  Expected<const Target *> target = requireTarget(spec->name);
-  if (!target)
-    return target.takeError();
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<tern::TernDialect>();
-  Expected<tern::TargetAttr> attr = (*target)->resolve(&context, *spec);
-  if (!attr)
-    return attr.takeError();
+  auto resolved = resolveTarget(&context, text);
+  if (!resolved)
+    return resolved.takeError();
   std::string result;
-  llvm::raw_string_ostream(result) << *attr;
+  llvm::raw_string_ostream(result) << resolved->second;
   return result;
 }

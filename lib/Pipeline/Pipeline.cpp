@@ -102,13 +102,10 @@ void ternac::registerPhasePipelines() {
         std::make_unique<PassPipelineRegistration<PipelineOptions>>(
             *texts.back(), info.summary,
             [phase](OpPassManager &pm, const PipelineOptions &options) {
-              llvm::Expected<const Target *> target =
-                  requireTarget(options.target);
               // A pipeline has no other way to fail while it is built.
-              if (!target)
-                llvm::report_fatal_error(target.takeError(),
-                                         /*gen_crash_diag=*/false);
-              buildPhasePipeline(pm, phase, **target,
+              const Target *target =
+                  llvm::ExitOnError("error: ")(requireTarget(options.target));
+              buildPhasePipeline(pm, phase, *target,
                                  {options.strategy, options.packing});
             }));
   }

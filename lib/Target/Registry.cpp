@@ -62,25 +62,172 @@ llvm::Expected<const Target *> ternac::requireTarget(llvm::StringRef name) {
   return makeError("unknown target '" + name + "'; expected one of: " + names);
 }
 
-llvm::Expected<TargetSpec> TargetSpec::parse(llvm::StringRef text) {
-  TargetSpec spec;
+//===----------------------------------------------------------------------===//
+// Descriptions
+//===----------------------------------------------------------------------===//
+
+llvm::StringRef TargetSpec::get(llvm::StringRef key,
+                                llvm::StringRef orElse) const {
+  auto it = values.find(key.str());
+  return it == values.end() ? orElse : it->second;
+}
+
+int64_t TargetSpec::getNumber(llvm::StringRef key, int64_t orElse) const {
+  int64_t number;
+  return get(key).getAsInteger(10, number) ? orElse : number;
+}
+
+/// Adds what `text`, "KEY=VALUE,...", says. Fails on a word that is no
+/// KEY=VALUE and on a key given twice; `whole` is what the user wrote.
+static llvm::Error parseKeys(TargetSpec &spec, llvm::StringRef text,
+                             llvm::StringRef whole) {
   llvm::SmallVector<llvm::StringRef> words;
   text.split(words, ',');
-  spec.name = words.front().str();
+  auto isChange = [](llvm::StringRef word) {
+    return word.starts_with("+") || word.starts_with("-");
+  };
   std::string *last = nullptr;
-  for (llvm::StringRef word : llvm::drop_begin(words)) {
-    if (last && (word.starts_with("+") || word.starts_with("-"))) {
+  for (llvm::StringRef word : words) {
+    if (last && isChange(*last) && isChange(word)) {
       *last += ("," + word).str();
       continue;
     }
     auto [key, value] = word.split('=');
     if (key.empty() || key.size() == word.size())
-      return makeError("expected key=value in --target=" + text +
+      return makeError("expected key=value in --target=" + whole +
                        ", but got '" + word + "'");
     auto [place, isNew] = spec.values.try_emplace(key.str(), value.str());
     if (!isNew)
-      return makeError("key '" + key + "' appears twice in --target=" + text);
+      return makeError("key '" + key + "' appears twice in --target=" + whole);
     last = &place->second;
   }
+  return llvm::Error::success();
+}
+
+llvm::Expected<TargetSpec> TargetSpec::parse(llvm::StringRef text) {
+  TargetSpec spec;
+  auto [name, keys] = text.split(',');
+  spec.name = name.str();
+  if (name.size() != text.size())
+    if (llvm::Error error = parseKeys(spec, keys, text))
+      return error;
   return spec;
+}
+
+/// The keys of `target`, `model` among them if it has models.
+static std::vector<TargetKey> allKeys(const Target &target) {
+  std::vector<TargetKey> keys = target.keys();
+  if (!target.models().empty())
+    keys.push_back(
+        {"model", "a machine of the list below, for the keys there", "none"});
+  return keys;
+}
+
+static llvm::Error checkKeys(const Target &target, const TargetSpec &spec) {
+  std::vector<TargetKey> keys = allKeys(target);
+  for (const auto &[name, value] : spec.values) {
+    auto key = llvm::find_if(
+        keys, [&, &name = name](const TargetKey &k) { return k.name == name; });
+    if (keys.empty())
+      return makeError("target '" + target.name() + "' has no keys, but got '" +
+                       name + "'");
+    if (key == keys.end()) {
+      auto names = llvm::map_range(keys, [](auto &k) { return k.name; });
+      return makeError("unknown key '" + name + "' of target '" +
+                       target.name() +
+                       "'; expected one of: " + llvm::join(names, ", "));
+    }
+    int64_t number = 0;
+    bool isNumber = key->kind == TargetKey::Kind::Number;
+    if (value.empty() ||
+        (isNumber &&
+         (llvm::StringRef(value).getAsInteger(10, number) || number < 0)))
+      return makeError("expected " + (isNumber ? "a number" : key->values) +
+                       " for key '" + name + "' of target '" + target.name() +
+                       "', but got '" + value + "'");
+  }
+  return llvm::Error::success();
+}
+
+/// Puts the keys of a model in the place of its name.
+static llvm::Error replaceModel(const Target &target, TargetSpec &spec) {
+  llvm::StringRef name = spec.get("model");
+  if (target.models().empty() || name.empty())
+    return llvm::Error::success();
+  for (const TargetModel &model : target.models()) {
+    if (model.name != name)
+      continue;
+    spec.values.erase("model");
+    TargetSpec defaults;
+    if (llvm::Error error = parseKeys(defaults, model.values, model.values))
+      return error;
+    spec.values.merge(defaults.values);
+    return checkKeys(target, spec);
+  }
+  auto names = llvm::map_range(target.models(), [](auto &m) { return m.name; });
+  return makeError("unknown model '" + name + "' of target '" + target.name() +
+                   "'; expected one of: " + llvm::join(names, ", "));
+}
+
+llvm::Expected<std::pair<const Target *, tern::TargetAttr>>
+ternac::resolveTarget(mlir::MLIRContext *context, llvm::StringRef text) {
+  llvm::Expected<TargetSpec> spec = TargetSpec::parse(text);
+  if (!spec)
+    return spec.takeError();
+  llvm::Expected<const Target *> target = requireTarget(spec->name);
+  if (!target)
+    return target.takeError();
+  if (llvm::Error error = checkKeys(**target, *spec))
+    return error;
+  if (llvm::Error error = replaceModel(**target, *spec))
+    return error;
+  llvm::Expected<tern::TargetAttr> attr = (*target)->resolve(context, *spec);
+  if (!attr)
+    return attr.takeError();
+  return std::pair(*target, *attr);
+}
+
+llvm::Error Target::check(mlir::MLIRContext *context,
+                          tern::TargetAttr attr) const {
+  const std::map<llvm::StringRef, std::string> parameters = {
+      {"triple", attr.getTripleOrEmpty().str()},
+      {"cpu", attr.getCpuOrEmpty().str()},
+      {"features", attr.getFeaturesOrEmpty().str()},
+      {"vector_bits", std::to_string(attr.getVectorBits())},
+      {"l1d", std::to_string(attr.getL1d())},
+      {"l2", std::to_string(attr.getL2())},
+      {"bandwidth", std::to_string(attr.getBandwidth())},
+      {"peak", std::to_string(attr.getPeak())}};
+  TargetSpec spec;
+  for (const TargetKey &key : keys())
+    if (auto it = parameters.find(key.name);
+        it != parameters.end() && !it->second.empty())
+      spec.values[key.name.str()] = it->second;
+  return expectDescription(attr, resolve(context, spec));
+}
+
+llvm::Error
+Target::expectDescription(tern::TargetAttr attr,
+                          llvm::Expected<tern::TargetAttr> expected) {
+  if (!expected)
+    return expected.takeError();
+  if (*expected == attr)
+    return llvm::Error::success();
+  std::string text;
+  llvm::raw_string_ostream(text) << *expected;
+  return makeError("the module's tern.target is no description of a machine; "
+                   "expected " +
+                   text);
+}
+
+void ternac::listTargets(llvm::raw_ostream &out) {
+  for (const std::unique_ptr<Target> &target : allTargets()) {
+    out << llvm::left_justify(target->name(), 11) << ' '
+        << target->description() << '\n';
+    for (const TargetKey &key : allKeys(*target))
+      out << "  " << llvm::left_justify((key.name + "=").str(), 12)
+          << key.values << "; default: " << key.fallback << '\n';
+    for (const TargetModel &model : target->models())
+      out << "  model=" << model.name << " is " << model.values << '\n';
+  }
 }

@@ -448,7 +448,37 @@ def test_no_config(model):
         (["--target=cpu,colour=red"], ["colour", "arch"]),
         (["--target=cpu,triple=sparc64-linux-gnu"], ["sparc64", "aarch64-unknown-linux-gnu"]),
         (["--target=cpu,features=+warp"], ["warp"]),
-        (["--target="], []),
+        (["--target=cpu,"], ["key=value", "''"]),
+        (["--target=cpu,,"], ["key=value", "''"]),
+        (["--target=cpu,+avx2"], ["key=value", "'+avx2'"]),
+        (["--target=cpu,arch"], ["key=value", "'arch'"]),
+        (["--target=cpu, arch=x86-64"], ["unknown key ' arch'"]),
+        (["--target=cpu,arch=x86-64,+avx2"], ["key=value", "'+avx2'"]),
+        (["--target=cpu,arch=x86-64,arch=x86-64"], ["'arch' appears twice"]),
+        (["--target=cpu,arch="], ["native", "'arch'", "''"]),
+        (["--target=cpu,triple="], ["a triple like", "x86_64-unknown-linux-gnu", "''"]),
+        (["--target=cpu,triple=toaster"], ["triple 'toaster'", "x86_64-unknown-linux-gnu"]),
+        (["--target=cpu,triple=x86_64-linux-toaster"], ["triple 'x86_64-linux-toaster'"]),
+        (["--target=cpu,triple=x86_64-pc-toaster"], ["triple 'x86_64-pc-toaster'"]),
+        (["--target=cpu,triple=x86_64-pc-windows-msvc"], ["triple 'x86_64-pc-windows-msvc'"]),
+        (["--target=cpu,features="], ["+a,-b", "'features'", "''"]),
+        (["--target=cpu,features=+"], ["+ or -", "'+'"]),
+        (["--target=cpu,features=avx2"], ["+ or -", "'avx2'"]),
+        (["--target=cpu,features=+avx2,+avx2"], ["'avx2' appears twice"]),
+        (["--target=cpu,features=+avx2,-avx2"], ["'avx2' appears twice"]),
+        (["--target=cpu,features=+avx2,,+fma"], ["key=value", "''"]),
+        (["--target=cpu,l2="], ["a number", "'l2'", "''"]),
+        (["--target=cpu,l2=1e6"], ["a number", "'1e6'"]),
+        (["--target=cpu,l1d=-1"], ["a number", "'-1'"]),
+        (["--target=cpu,peak=9223372036854775808"], ["a number", "'9223372036854775808'"]),
+        (["--target=cpu,model="], ["'model'", "''"]),
+        (["--target=cpu,model=toaster"], ["unknown model 'toaster'", "epyc-9004"]),
+        (["--target=cpu,model=epyc-9004,cpu=znver3"], ["'arch' and 'cpu'"]),
+        (["--target=reference,"], ["key=value", "''"]),
+        (["--target=reference,arch=x86-64"], ["no keys", "'arch'"]),
+        (["--target= cpu"], ["' cpu'", "reference"]),
+        (["--target=,"], ["key=value"]),
+        (["--target="], ["a value"]),
         (["--target=nvptx"], ["nvptx"]),
         (["--emit=wasm"], ["wasm", "lib", "imported"]),
         (["--compile-from=dreamt"], ["dreamt", "imported", "packed"]),
@@ -547,6 +577,41 @@ def test_wrong_compile_from(phases, tmp_path, phase, claimed):
 
 def test_compile_from_what_it_is_past(phases, tmp_path):
     refused("ternac", phases / "packed.mlir", "--compile-from=packed", "--emit=imported", says=["imported", "packed"])
+
+
+@pytest.mark.parametrize("emit", ("lib", "obj", "asm"))
+@pytest.mark.parametrize(
+    "old, new, words",
+    (
+        ('name = "cpu"', 'name = "toaster"', ["unknown target 'toaster'", "reference"]),
+        ('name = "cpu"', 'name = "reference"', ["no description of a machine", 'name = "reference"']),
+        ('triple = "[^"]*", ', "", ["no description of a machine", "triple = "]),
+        ('triple = "[^"]*"', 'triple = "toaster"', ["triple 'toaster'"]),
+        ('cpu = "x86-64-v3"', 'cpu = "toaster"', ["unknown arch 'toaster'"]),
+        ('cpu = "x86-64-v3", ', "", ["no description of a machine|unknown feature"]),
+        ('features = "[+]avxvnni"', 'features = "+warp"', [r"unknown feature '\+warp'"]),
+        ('features = "[+]avxvnni"', 'features = "avxvnni"', ["expected . or -", "'avxvnni'"]),
+        ('features = "[+]avxvnni"', 'features = "+avxvnni,+avxvnni"', ["'avxvnni' appears twice"]),
+        ('features = "[+]avxvnni", ', "", ["no description of a machine"]),
+        ('required_features = "[^"]*", ', "", ["no description of a machine"]),
+        ('"int8_dot"', '"int8_dot", "tile_matmul"', ["no description of a machine"]),
+        ('"int8_dot"', "8", ["(C3)", "strings"]),
+        ("capabilities = [^]]*], ", "", ["no description of a machine"]),
+        ("vector_bits = 256", "vector_bits = 7", ["(C1)", "multiple of 8, but got 7"]),
+        ("vector_bits = 256", "vector_bits = 512", ["no description of a machine", "vector_bits = 256"]),
+        ("vector_bits = 256", "vector_bits = 256, l2 = -1", ["(C2)", "negative"]),
+        ("#tern.target<name = [^>]*>", '"cpu"', ["'tern.target'", "#tern.target"]),
+        ("tern.target = #tern.target<name = [^>]*>, ", "", ["no 'tern.target'", "packed"]),
+    ),
+)
+def test_target_of_ir(pristine, tmp_path, old, new, words, emit):
+    """A description that was edited by hand is one that --target gives, or is refused."""
+    file = tmp_path / "ir.mlir"
+    support.check("ternac", pristine, "--emit=packed", "--target=cpu,arch=x86-64-v3,features=+avxvnni", "-o", file)
+    text, count = re.subn(old, new, file.read_text())
+    assert count == 1
+    file.write_text(text)
+    compile_refused(file, *words, options=["--compile-from=packed", f"--emit={emit}", f"--weights-root={pristine}"])
 
 
 @pytest.mark.parametrize("phase", ("imported", "packed", "llvm"))

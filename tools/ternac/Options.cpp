@@ -80,7 +80,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
       "o", "FILE", compile.output,
       "where to write (default: MODEL.so; stdout for IR and code)");
   arguments.option("target", "NAME[,KEY=VALUE...]", target,
-                   "what to compile for (default: cpu, this host)");
+                   "what to compile for (default: this host)");
   arguments.option("load-target", "FILE", loadTargets,
                    "a target plug-in to load; may be given several times");
   arguments.option("emit", "KIND", emit,

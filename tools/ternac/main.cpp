@@ -41,14 +41,8 @@ int main(int argc, char **argv) {
   if (options.listPhases)
     for (const PhaseInfo &info : phases())
       llvm::outs() << llvm::left_justify(info.name, 12) << info.summary << '\n';
-  if (options.listTargets) {
-    size_t width = 12;
-    for (const std::unique_ptr<Target> &target : allTargets())
-      width = std::max(width, target->name().size() + 1);
-    for (const std::unique_ptr<Target> &target : allTargets())
-      llvm::outs() << llvm::left_justify(target->name(), width)
-                   << target->description() << '\n';
-  }
+  if (options.listTargets)
+    listTargets(llvm::outs());
   if (options.printTarget) {
     llvm::Expected<std::string> text = describeTarget(
         options.compile.target.value_or(allTargets().front()->name().str()));

@@ -28,10 +28,6 @@ public:
                    llvm::raw_pwrite_stream &out) const override;
 
 protected:
-  /// Fails unless `attr` is the description `expected`.
-  static llvm::Error
-  expectDescription(tern::TargetAttr attr,
-                    llvm::Expected<tern::TargetAttr> expected);
   /// Names of the strategies that the target can lower.
   virtual std::vector<std::string> strategies() const = 0;
   /// Passes from `bufferized` to `vectorized`; cleaning up follows.

@@ -21,6 +21,7 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <map>
 #include <memory>
@@ -33,10 +34,28 @@ struct TargetSpec {
   std::string name;
   std::map<std::string, std::string> values;
 
-  /// Words that start with '+' or '-' continue the value before them:
-  /// "cpu,features=+avx2,+fma". Fails on a word that is no KEY=VALUE and on a
-  /// key given twice.
+  /// The value of `key`, or `orElse` when it is not there.
+  llvm::StringRef get(llvm::StringRef key, llvm::StringRef orElse = "") const;
+  int64_t getNumber(llvm::StringRef key, int64_t orElse = 0) const;
+  /// Words that start with '+' or '-' continue a value that does:
+  /// "NAME,features=+a,-b". Fails on a word that is no KEY=VALUE and on a key
+  /// given twice.
   static llvm::Expected<TargetSpec> parse(llvm::StringRef text);
+};
+
+/// A key that may follow the name of a target.
+struct TargetKey {
+  enum class Kind { Text, Number }; ///< a number is 0 or more
+  llvm::StringRef name;
+  /// What its values mean, and what holds when it is not given; for users.
+  std::string values, fallback;
+  Kind kind = Kind::Text;
+};
+
+/// A machine with a name: the key `model=NAME` stands for the keys in `values`,
+/// "KEY=VALUE,...", where they are not given themselves.
+struct TargetModel {
+  llvm::StringLiteral name, values;
 };
 
 /// What a user may ask of the lowering of matmuls.
@@ -56,16 +75,21 @@ public:
   virtual llvm::StringRef name() const = 0;
   /// One line for --list-targets.
   virtual llvm::StringRef description() const = 0;
+  /// All keys that `resolve` reads; others are refused before it is asked.
+  virtual std::vector<TargetKey> keys() const { return {}; }
+  /// Machines with a name; where there are any, there is a key `model`.
+  virtual llvm::ArrayRef<TargetModel> models() const { return {}; }
   /// Dialects that its passes create or that its dumped phases hold.
   virtual void registerDialects(mlir::DialectRegistry &registry) const = 0;
-  /// The full description: keys checked, defaults filled in, capabilities
+  /// The full description: values checked, defaults filled in, capabilities
   /// derived. With no keys it describes this host.
   virtual llvm::Expected<tern::TargetAttr>
   resolve(mlir::MLIRContext *context, const TargetSpec &spec) const = 0;
   /// Fails unless `attr`, which came with a module, is a description that
-  /// `resolve` gives: code generators abort on impossible ones.
+  /// `resolve` gives: code generators abort on impossible ones. Asks `resolve`
+  /// with the parameters of `attr` that are keys.
   virtual llvm::Error check(mlir::MLIRContext *context,
-                            tern::TargetAttr attr) const = 0;
+                            tern::TargetAttr attr) const;
   /// Passes that write packing and strategy on every ternary matmul.
   virtual void buildConfigurePipeline(mlir::OpPassManager &pm,
                                       const LoweringChoice &choice) const = 0;
@@ -80,6 +104,12 @@ public:
   /// Writes the module, at its last phase, to `out`.
   virtual llvm::Error emit(mlir::ModuleOp module, EmitKind kind,
                            llvm::raw_pwrite_stream &out) const = 0;
+
+protected:
+  /// Fails unless `attr` is the description `expected`.
+  static llvm::Error
+  expectDescription(tern::TargetAttr attr,
+                    llvm::Expected<tern::TargetAttr> expected);
 };
 
 /// All targets: those of this build, in the order of TERNAC_TARGETS, then those
@@ -97,6 +127,12 @@ llvm::Error loadTargetPlugin(llvm::StringRef path);
 const Target *findTarget(llvm::StringRef name);
 /// The same, as an error that lists the targets there are.
 llvm::Expected<const Target *> requireTarget(llvm::StringRef name);
+/// The target that a `--target` text names and what it describes. Models are
+/// replaced by their keys and keys checked against `Target::keys`.
+llvm::Expected<std::pair<const Target *, tern::TargetAttr>>
+resolveTarget(mlir::MLIRContext *context, llvm::StringRef text);
+/// What --list-targets says: each target with its keys and models.
+void listTargets(llvm::raw_ostream &out);
 
 } // namespace ternac
 

@@ -12,6 +12,7 @@
 #include "ternac/Dialect/Tern/Transforms/Passes.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <set>
@@ -41,61 +42,48 @@ llvm::Error cpu::Family::setVectorBits(Machine &machine, int64_t bits) const {
 
 namespace {
 
-/// The values of a `--target`, taken out one by one.
-class Keys {
-public:
-  explicit Keys(const TargetSpec &spec) : values(spec.values) {}
-
-  /// The value of `key`, or "".
-  std::string take(const char *key) {
-    known += (known.empty() ? "" : ", ") + std::string(key);
-    auto it = values.find(key);
-    if (it == values.end())
-      return "";
-    std::string value = it->second;
-    values.erase(it);
-    return value;
-  }
-  /// The value of `key`, 0 or more; 0 if it is not there.
-  llvm::Expected<int64_t> takeNumber(const char *key) {
-    std::string text = take(key);
-    int64_t number = 0;
-    if (!text.empty() &&
-        (llvm::StringRef(text).getAsInteger(10, number) || number < 0))
-      return makeError("expected a number for key '" + llvm::Twine(key) +
-                       "' of target 'cpu', but got '" + text + "'");
-    return number;
-  }
-  llvm::Error finish() const {
-    if (values.empty())
-      return llvm::Error::success();
-    return makeError("unknown key '" + values.begin()->first +
-                     "' of target 'cpu'; expected one of: " + known);
-  }
-
-private:
-  std::map<std::string, std::string> values;
-  std::string known;
-};
-
 class CPUTarget final : public HostTarget {
 public:
   CPUTarget() {
 #define TERNAC_CPU_FAMILY(Name) families.push_back(cpu::create##Name##Family());
 #include "Families.def"
 #undef TERNAC_CPU_FAMILY
-    std::string names;
-    for (const auto &family : families)
-      names += (names.empty() ? "" : ", ") + family->name().str();
-    text = "vector code for " + names +
-           "; keys: arch (native, a level such as " +
-           families.front()->baseline().str() +
-           ", an LLVM CPU, or several: a+b), cpu (an LLVM CPU, or several), "
-           "features (+a,-b), triple, vector_bits, l1d, l2, bandwidth, peak";
+    text = "vector code by LLVM for " + ofFamilies(&cpu::Family::name);
   }
 
   llvm::StringRef name() const override { return "cpu"; }
   llvm::StringRef description() const override { return text; }
+  std::vector<TargetKey> keys() const override {
+    using Kind = TargetKey::Kind;
+    return {
+        {"arch",
+         "native, a level such as " + ofFamilies(&cpu::Family::baseline) +
+             ", or an LLVM CPU; or several: a+b",
+         "native on a host of the triple, else the lowest level"},
+        {"cpu", "an LLVM CPU, or several: a+b", "as arch says"},
+        {"features", "+a,-b, LLVM's names of features", "those of the arch"},
+        {"triple", "a triple like " + ofFamilies(&cpu::Family::exampleTriple),
+         "this host"},
+        {"vector_bits",
+         "bits of a vector register, where features leave it open",
+         "the fewest there can be", Kind::Number},
+        {"l1d", "bytes of a core's first data cache", "0, unknown",
+         Kind::Number},
+        {"l2", "bytes of a core's second cache", "0, unknown", Kind::Number},
+        {"bandwidth", "bytes a second of one core from memory", "0, unknown",
+         Kind::Number},
+        {"peak", "int8 multiply-accumulates a second of one core", "0, unknown",
+         Kind::Number},
+    };
+  }
+  llvm::ArrayRef<TargetModel> models() const override {
+    static constexpr TargetModel list[] = {
+#define TERNAC_CPU_MODEL(name, values) {name, values},
+#include "Models.def"
+#undef TERNAC_CPU_MODEL
+    };
+    return list;
+  }
   void registerDialects(DialectRegistry &registry) const override {
     registry.insert<LLVM::LLVMDialect>();
     for (const auto &family : families)
@@ -104,21 +92,9 @@ public:
 
   llvm::Expected<tern::TargetAttr>
   resolve(MLIRContext *context, const TargetSpec &spec) const override {
-    Keys keys(spec);
-    std::string arch = keys.take("arch"), cpu = keys.take("cpu");
-    std::string features = keys.take("features");
-    std::string tripleText = keys.take("triple");
-    int64_t numbers[5];
-    for (auto [key, number] : llvm::zip_equal(
-             llvm::ArrayRef{"vector_bits", "l1d", "l2", "bandwidth", "peak"},
-             numbers)) {
-      llvm::Expected<int64_t> value = keys.takeNumber(key);
-      if (!value)
-        return value.takeError();
-      number = *value;
-    }
-    if (llvm::Error error = keys.finish())
-      return error;
+    std::string arch = spec.get("arch").str(), cpu = spec.get("cpu").str();
+    std::string features = spec.get("features").str();
+    std::string tripleText = spec.get("triple").str();
     if (!arch.empty() && !cpu.empty())
       return makeError("keys 'arch' and 'cpu' of target 'cpu' both name the "
                        "processor; give one of them");
@@ -129,9 +105,10 @@ public:
                            : llvm::Triple(llvm::Triple::normalize(tripleText));
     const cpu::Family *family = findFamily(triple);
     if (!family)
-      return makeError(
-          "triple '" + (tripleText.empty() ? triple.str() : tripleText) +
-          "' is not supported; expected one like " + exampleTriples());
+      return makeError("triple '" +
+                       (tripleText.empty() ? triple.str() : tripleText) +
+                       "' is not supported; expected one like " +
+                       ofFamilies(&cpu::Family::exampleTriple));
     bool isHost = family->accepts(host);
     std::string list = !cpu.empty()    ? cpu
                        : !arch.empty() ? arch
@@ -147,7 +124,10 @@ public:
     if (llvm::is_contained(*names, "native") && !isHost)
       return makeError("arch=native needs a host that is " + family->name() +
                        "; name an arch");
-    if (names->size() > 1 && (!features.empty() || numbers[0]))
+    if (llvm::Error error = checkFeatures(features))
+      return error;
+    int64_t vectorBits = spec.getNumber("vector_bits");
+    if (names->size() > 1 && (!features.empty() || vectorBits))
       return makeError(
           "key '" + llvm::Twine(features.empty() ? "vector_bits" : "features") +
           "' of target 'cpu' changes one processor, but '" + list + "' names " +
@@ -155,7 +135,7 @@ public:
     std::vector<Named> machines;
     for (const std::string &name : *names) {
       llvm::Expected<tern::TargetAttr> machine =
-          describe(context, *family, triple, name, features, numbers);
+          describe(context, *family, triple, name, spec);
       if (!machine)
         return machine.takeError();
       machines.push_back({name, *machine});
@@ -222,14 +202,16 @@ private:
     return names;
   }
 
-  llvm::Expected<tern::TargetAttr>
-  describe(MLIRContext *context, const cpu::Family &family,
-           const llvm::Triple &triple, llvm::StringRef arch,
-           llvm::StringRef features, llvm::ArrayRef<int64_t> numbers) const {
-    llvm::Expected<cpu::Machine> machine = family.resolve(arch, features);
+  llvm::Expected<tern::TargetAttr> describe(MLIRContext *context,
+                                            const cpu::Family &family,
+                                            const llvm::Triple &triple,
+                                            llvm::StringRef arch,
+                                            const TargetSpec &spec) const {
+    llvm::Expected<cpu::Machine> machine =
+        family.resolve(arch, spec.get("features"));
     if (!machine)
       return machine.takeError();
-    if (int64_t bits = numbers[0])
+    if (int64_t bits = spec.getNumber("vector_bits"))
       if (llvm::Error error = family.setVectorBits(*machine, bits))
         return error;
     SmallVector<Attribute> capabilities;
@@ -241,8 +223,9 @@ private:
     return tern::TargetAttr::get(
         context, name(), text(triple.str()), text(machine->cpu),
         text(machine->features), text(machine->requiredFeatures),
-        ArrayAttr::get(context, capabilities), machine->vectorBits, numbers[1],
-        numbers[2], numbers[3], numbers[4]);
+        ArrayAttr::get(context, capabilities), machine->vectorBits,
+        spec.getNumber("l1d"), spec.getNumber("l2"),
+        spec.getNumber("bandwidth"), spec.getNumber("peak"));
   }
 
   /// One description of all machines: the first is the baseline, the others its
@@ -305,18 +288,49 @@ private:
 
   const cpu::Family *findFamily(const llvm::Triple &triple) const {
     if (!triple.isOSBinFormatELF() || !triple.isArch64Bit() ||
-        !triple.isLittleEndian())
+        !triple.isLittleEndian() || !isKnownSystem(triple))
       return nullptr;
     for (const auto &family : families)
       if (family->accepts(triple))
         return family.get();
     return nullptr;
   }
-  std::string exampleTriples() const {
-    std::string list;
-    for (const auto &family : families)
-      list += (list.empty() ? "" : ", ") + family->exampleTriple().str();
-    return list;
+  /// Whether LLVM knows the system and the environment, or none is named.
+  static bool isKnownSystem(const llvm::Triple &triple) {
+    auto isNone = [](llvm::StringRef name) {
+      return name.empty() || name == "unknown" || name == "none" ||
+             name == "elf";
+    };
+    return (triple.getOS() != llvm::Triple::UnknownOS ||
+            isNone(triple.getOSName())) &&
+           (triple.getEnvironment() != llvm::Triple::UnknownEnvironment ||
+            isNone(triple.getEnvironmentName()));
+  }
+  /// Fails on text that is no "+a,-b" or says something twice; families know
+  /// the names.
+  static llvm::Error checkFeatures(llvm::StringRef text) {
+    llvm::SmallVector<llvm::StringRef> words;
+    llvm::StringSet<> names;
+    if (!text.empty())
+      text.split(words, ',');
+    for (llvm::StringRef word : words) {
+      llvm::StringRef name = word.drop_front(std::min<size_t>(word.size(), 1));
+      if ((!word.starts_with("+") && !word.starts_with("-")) || name.empty())
+        return makeError("expected + or - and a feature in features=" + text +
+                         ", but got '" + word + "'");
+      if (!names.insert(name).second)
+        return makeError("feature '" + name +
+                         "' appears twice in features=" + text);
+    }
+    return llvm::Error::success();
+  }
+  /// What all families say, for lists and messages.
+  std::string ofFamilies(llvm::StringRef (cpu::Family::*word)() const) const {
+    return llvm::join(llvm::map_range(families,
+                                      [&](const auto &family) {
+                                        return (family.get()->*word)();
+                                      }),
+                      ", ");
   }
 
   std::vector<std::unique_ptr<cpu::Family>> families;

@@ -31,22 +31,12 @@ public:
 
   llvm::Expected<tern::TargetAttr>
   resolve(MLIRContext *context, const TargetSpec &spec) const override {
-    if (!spec.values.empty())
-      return llvm::createStringError(
-          llvm::inconvertibleErrorCode(),
-          "target 'reference' has no keys, but got '%s'",
-          spec.values.begin()->first.c_str());
     auto triple = StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
     return tern::TargetAttr::get(context, name(), triple, StringAttr(),
                                  StringAttr(), StringAttr(), ArrayAttr(),
                                  /*vector_bits=*/32, /*l1d=*/0, /*l2=*/0,
                                  /*bandwidth=*/0,
                                  /*peak=*/0);
-  }
-
-  llvm::Error check(MLIRContext *context,
-                    tern::TargetAttr attr) const override {
-    return expectDescription(attr, resolve(context, {}));
   }
 
 protected:
