@@ -151,7 +151,7 @@ typedef struct TernacCall {
 typedef struct TernacVersion {
   uint32_t struct_size; /* and the distance to the next one */
   uint32_t abi_version;
-  const char *name;         /* of the processor: "x86-64-v3" */
+  const char *name;         /* of the processor, as --target names it */
   const char *target;       /* as TernacModel.target */
   const char *cpu_features; /* as TernacModel.cpu_features */
   uint64_t (*workspace_bytes)(uint32_t rows, uint32_t threads);

@@ -248,17 +248,16 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     Example:
 
     ```mlir
-    module attributes {tern.target = #tern.target<name = "cpu",
-      triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3",
-      features = "+avx2", capabilities = ["x86", "fma"], vector_bits = 256>} {}
+    module attributes {tern.target = #tern.target<name = "example",
+      capabilities = ["fma", "int8_dot"], vector_bits = 256, l1d = 32768>} {}
     ```
 
     Two versions of the code, for machines with and without `fma`:
 
     ```mlir
-    module attributes {tern.target = #tern.target<name = "cpu", cpu = "a",
+    module attributes {tern.target = #tern.target<name = "example", cpu = "a",
       vector_bits = 128, versions = [
-        #tern.target<name = "cpu", cpu = "b", capabilities = ["fma"], vector_bits = 256>]>} {}
+        #tern.target<name = "example", cpu = "b", capabilities = ["fma"], vector_bits = 256>]>} {}
     ```
   }];
   let parameters = (ins
@@ -296,7 +295,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     ::llvm::StringRef getCpuOrEmpty() const;
     ::llvm::StringRef getFeaturesOrEmpty() const;
     ::llvm::StringRef getRequiredFeaturesOrEmpty() const;
-    /// The machine as users name it: "cpu", or "cpu,+a,-b".
+    /// The machine as users name it: CPU, or CPU,+a,-b.
     std::string getMachineName() const;
     /// The machines that there is code for: the baseline first.
     std::vector<TargetAttr> getMachines() const;

@@ -298,8 +298,8 @@ def TernCloneVersionsPass : Pass<"tern-clone-versions", "::mlir::ModuleOp"> {
 
     ```mlir
     // Before.
-    module attributes {tern.target = #tern.target<name = "cpu", cpu = "a", versions = [
-        #tern.target<name = "cpu", cpu = "b", vector_bits = 256>]>} {
+    module attributes {tern.target = #tern.target<name = "example", cpu = "a", versions = [
+        #tern.target<name = "example", cpu = "b", vector_bits = 256>]>} {
       func.func @f(%a: tensor<?x16xf32>) -> tensor<?x16xf32> {
         %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
         return %y : tensor<?x16xf32>
@@ -309,14 +309,14 @@ def TernCloneVersionsPass : Pass<"tern-clone-versions", "::mlir::ModuleOp"> {
 
     ```mlir
     // After.
-    module attributes {tern.target = #tern.target<name = "cpu", cpu = "a", versions = [
-        #tern.target<name = "cpu", cpu = "b", vector_bits = 256>]>} {
+    module attributes {tern.target = #tern.target<name = "example", cpu = "a", versions = [
+        #tern.target<name = "example", cpu = "b", vector_bits = 256>]>} {
       func.func @f(%a: tensor<?x16xf32>) -> tensor<?x16xf32> {
         %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
         return %y : tensor<?x16xf32>
       }
       func.func @f_version1(%a: tensor<?x16xf32>) -> tensor<?x16xf32>
-          attributes {tern.target = #tern.target<name = "cpu", cpu = "b", vector_bits = 256>} {
+          attributes {tern.target = #tern.target<name = "example", cpu = "b", vector_bits = 256>} {
         %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
         return %y : tensor<?x16xf32>
       }
@@ -352,7 +352,7 @@ def TernSelectLoweringPass
 
     ```mlir
     // Before.
-    module attributes {tern.target = #tern.target<name = "cpu">} {
+    module attributes {tern.target = #tern.target<name = "example">} {
       func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<16x16x!tern.trit>) -> tensor<?x16xi32> {
         %y = tern.matmul %q, %sum, %w
           : (tensor<?x16xi8>, tensor<?xi32>, tensor<16x16x!tern.trit>) -> tensor<?x16xi32>
@@ -363,7 +363,7 @@ def TernSelectLoweringPass
 
     ```mlir
     // After.
-    module attributes {tern.target = #tern.target<name = "cpu">} {
+    module attributes {tern.target = #tern.target<name = "example">} {
       func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<16x16x!tern.trit>) -> tensor<?x16xi32> {
         %y = tern.matmul %q, %sum, %w {config = #tern.lowering_config<strategy = add_sub>,
             packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
