@@ -30,7 +30,7 @@ done < <(comm -13 <(echo "$options") <(echo "$named"))
 for page in README.md CONTRIBUTING.md docs/*.md; do
   while read -r link; do
     [[ -e $(dirname "$page")/$link ]] || problem "$page: links to $link, which is not there"
-  done < <(grep -oE '\]\([^)#]+' "$page" | cut -c3- | grep -v '^https\?:' || true)
+  done < <(sed '/^```/,/^```/d' "$page" | grep -oE '\]\([^)#]+' | cut -c3- | grep -v '^https\?:' || true)
   while read -r path; do
     [[ -e $path || $path == */Foo ]] || problem "$page: names $path, which is not there"
   done < <(grep -oE '`(include|lib|test|python|scripts|docs|examples|tools)/[A-Za-z0-9_./-]+`' "$page" | tr -d '`' || true)

@@ -225,7 +225,7 @@ void ternac::listTargets(llvm::raw_ostream &out) {
     out << llvm::left_justify(target->name(), 11) << ' '
         << target->description() << '\n';
     for (const TargetKey &key : allKeys(*target))
-      out << "  " << llvm::left_justify((key.name + "=").str(), 12)
+      out << "  " << llvm::left_justify((key.name + "=").str(), 13)
           << key.values << "; default: " << key.fallback << '\n';
     for (const TargetModel &model : target->models())
       out << "  model=" << model.name << " is " << model.values << '\n';

@@ -26,6 +26,7 @@ def listed():
 def specs():
     for name, (keys, models) in listed().items():
         yield name
+        yield from (f"{name},triple={triple}" for triple in re.findall(r"[\w.]+-[\w-]+", keys.get("triple", "")))
         yield from (f"{name},model={model}" for model in models)
 
 

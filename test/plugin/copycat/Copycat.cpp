@@ -48,10 +48,6 @@ public:
     return tern::TargetAttr::get(context, name(), triple, {}, {}, {}, {},
                                  /*vector_bits=*/32, 0, 0, 0, 0);
   }
-  llvm::Error check(MLIRContext *context,
-                    tern::TargetAttr attr) const override {
-    return expectDescription(attr, resolve(context, {}));
-  }
 
 protected:
   std::vector<std::string> strategies() const override { return {"reference"}; }
