@@ -31,7 +31,7 @@ if(TERNAC_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 find_program(LLD_LINKER NAMES ld.lld-${TERNAC_LLVM_VERSION} ld.lld)
-if(LLD_LINKER)
+if(LLD_LINKER AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   add_link_options(-fuse-ld=${LLD_LINKER})
 endif()
 

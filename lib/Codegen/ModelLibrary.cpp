@@ -140,7 +140,8 @@ std::string linkerScript(uint64_t lead) {
          "  .hash : { *(.hash) } :rodata\n"
          "  .dynstr : { *(.dynstr) } :rodata\n"
          "  .rela.dyn : { *(.rela.dyn) } :rodata\n"
-         "  .rodata : { *(.rodata .rodata.*) } :rodata\n"
+         // Some machines keep small constants apart.
+         "  .rodata : { *(.rodata .rodata.* .srodata .srodata.*) } :rodata\n"
          "  . = ALIGN(CONSTANT(MAXPAGESIZE));\n"
          "  .text : { *(.text .text.* .ltext .ltext.*) } :text\n"
          "  . = ALIGN(CONSTANT(MAXPAGESIZE));\n"

@@ -7,10 +7,12 @@
 
 #include "SharedLibrary.h"
 #include "Error.h"
+#include "Processor/Processor.h"
 #include "ternac/Runtime/MappedMemory.h"
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -37,11 +39,25 @@ SharedLibrary &SharedLibrary::operator=(SharedLibrary &&other) noexcept {
   return *this;
 }
 
+/// The machine that an ELF file is for, as people call it, unless it is this
+/// one; empty if it is, and for what is no such file.
+static std::string otherMachine(const MappedMemory &file) {
+  const auto *bytes = static_cast<const unsigned char *>(file.data());
+  constexpr size_t offset = offsetof(ElfW(Ehdr), e_machine);
+  uint16_t mine = processor::elfMachine();
+  if (!mine || !bytes || file.size() < offset + sizeof(uint16_t) ||
+      memcmp(bytes, ELFMAG, SELFMAG) != 0)
+    return "";
+  bool bigEndian = bytes[EI_DATA] == ELFDATA2MSB;
+  uint16_t machine =
+      uint16_t(bytes[offset + !bigEndian] << 8 | bytes[offset + bigEndian]);
+  return machine == mine ? "" : processor::nameOfELFMachine(machine);
+}
+
 /// Whether the file is as long as its program headers say. dlopen maps what
 /// they say, and the first touch behind the end of a file that was cut off
 /// would kill the process. What is wrong otherwise, dlopen itself reports.
-static bool isWhole(const std::string &path) {
-  MappedMemory file = MappedMemory::mapFile(path);
+static bool isWhole(const MappedMemory &file) {
   const auto *header = static_cast<const ElfW(Ehdr) *>(file.data());
   if (!header || file.size() < sizeof(*header) ||
       memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
@@ -62,6 +78,26 @@ static bool isWhole(const std::string &path) {
       });
 }
 
+/// Checks what can be said of a file before it is loaded.
+static bool checkFile(const char *path, const std::string &file,
+                      const char *kind) {
+  MappedMemory image = MappedMemory::mapFile(file);
+  if (std::string machine = otherMachine(image); !machine.empty()) {
+    setError("'%s' is for %s, but this machine is %s; use a %s for this "
+             "machine",
+             path, machine.c_str(),
+             processor::nameOfELFMachine(processor::elfMachine()).c_str(),
+             kind);
+    return false;
+  }
+  if (!isWhole(image)) {
+    setError("'%s' is no %s: it is truncated to %llu bytes", path, kind,
+             static_cast<unsigned long long>(image.size()));
+    return false;
+  }
+  return true;
+}
+
 SharedLibrary SharedLibrary::open(const char *path, const char *kind,
                                   const char *symbol) {
   struct stat status;
@@ -76,11 +112,8 @@ SharedLibrary SharedLibrary::open(const char *path, const char *kind,
   }
   // dlopen looks for a bare name in the system's folders, not in this one.
   library.file = strchr(path, '/') ? path : std::string("./") + path;
-  if (!isWhole(library.file)) {
-    setError("'%s' is no %s: it is truncated to %lld bytes", path, kind,
-             static_cast<long long>(status.st_size));
+  if (!checkFile(path, library.file, kind))
     return library;
-  }
   library.handle = dlopen(library.file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library.handle) {
     setError("'%s' is no %s: %s", path, kind, dlerror());

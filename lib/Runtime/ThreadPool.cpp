@@ -8,6 +8,7 @@
 #include "ternac/Runtime/ThreadPool.h"
 #include "Affinity.h"
 #include "Error.h"
+#include "Processor/Processor.h"
 
 #include <chrono>
 #include <cstring>
@@ -20,15 +21,6 @@ using namespace ternac::runtime;
 /// kernel or the drawing of a token, far shorter than the time a core idles
 /// between two requests.
 static constexpr std::chrono::microseconds spinTime(50);
-
-/// Tells the processor that this is a spinning loop.
-static void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("isb");
-#endif
-}
 
 uint32_t ternac::runtime::processorCount() {
   size_t allowed = allowedProcessors().size();
@@ -136,7 +128,7 @@ void ThreadPool::waitForChange(const std::atomic<uint32_t> &word,
     for (int i = 0; i < 64; ++i) {
       if (changed())
         return;
-      relax();
+      processor::relax();
     }
   } while (Clock::now() < deadline);
   while (!changed())

@@ -21,7 +21,7 @@ TERNAC = os.path.join(os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "bu
 BUILD = Path(TERNAC).parents[1]
 EMULATOR = BUILD / "test" / "emulation" / "libternac_emulator.so"
 
-FEATURE_AMX = 1  # TERNAC_FEATURE_AMX
+FEATURE_TILES = 1  # TERNAC_FEATURE_TILES
 
 # The features, as Linux names them, whose instructions the emulator knows.
 EMULATED = frozenset(("avx_vnni", "amx_tile", "amx_int8", "amx_bf16"))
@@ -62,7 +62,7 @@ def emulate(features):
 def granted():
     """What a host here may grant to code that asks: bits of TERNAC_FEATURE_*."""
     lacks = missing(("amx_tile",))
-    return FEATURE_AMX if not lacks or emulate(lacks) else 0
+    return FEATURE_TILES if not lacks or emulate(lacks) else 0
 
 
 class CompileError(Exception):

@@ -16,6 +16,8 @@
 #include "ternac/Runtime/MappedMemory.h"
 #include "ternac/Runtime/ThreadPool.h"
 
+#include <optional>
+
 namespace ternac::bench {
 
 /// Reads memory that no cache holds.
@@ -38,10 +40,11 @@ private:
 };
 
 /// One sample of int8 x int8 products, summed in int32, per second: the best
-/// that the processor does with operands in registers.
-double sampleInt8Peak(runtime::ThreadPool &pool);
+/// that the processor does with operands in registers. Nothing on processors
+/// whose products nobody has written code for.
+std::optional<double> sampleInt8Peak(runtime::ThreadPool &pool);
 
-/// The instruction set that `sampleInt8Peak` uses.
+/// The instruction set that `sampleInt8Peak` uses; null if it uses none.
 const char *int8PeakFeature();
 
 } // namespace ternac::bench

@@ -213,7 +213,7 @@ static void addBytes(const TernacModel &model, Result &result) {
 }
 
 /// Compares each sample of `result` with the `bandwidths` before and after it
-/// and with its own of `peaks`.
+/// and with its own of `peaks`, if they were measured.
 static void addFractions(const TernacModel &model,
                          const std::vector<double> &bandwidths,
                          const std::vector<double> &peaks, Result &result) {
@@ -228,7 +228,7 @@ static void addFractions(const TernacModel &model,
       roof.push_back(result.samples[i] *
                      (*bytes.body + *bytes.head + bytes.cache.value_or(0)) /
                      bandwidth);
-    if (body && head)
+    if (body && head && !peaks.empty())
       peak.push_back(result.samples[i] * (*body + heads * *head) / peaks[i]);
   }
   result.bytesPerSecond = median(bandwidths);
@@ -303,7 +303,8 @@ static bool takeSamples(const TernacModel &model, uint32_t repetitions,
     return false;
   read();
   for (uint32_t i = 0; i < repetitions; ++i) {
-    peaks.push_back(sampleInt8Peak(pool));
+    if (std::optional<double> peak = sampleInt8Peak(pool))
+      peaks.push_back(*peak);
     std::optional<double> sample = subject.sample(result, shortestSample);
     if (!sample)
       return false;

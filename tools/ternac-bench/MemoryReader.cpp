@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Machine.h"
-#include "ternac/Runtime/HostFeatures.h"
+#include "Processor/Processor.h"
 
 #include <algorithm>
 #include <chrono>
@@ -21,66 +21,6 @@ using namespace ternac::bench;
 static constexpr uint64_t sampleBytes = uint64_t(512) << 20;
 /// The unit in which memory is shared out.
 static constexpr uint64_t unitBytes = uint64_t(1) << 20;
-/// How far ahead of the reads to prefetch, which hides what the hardware's own
-/// prefetching leaves of the latency: into the next page, where it stops.
-static constexpr ptrdiff_t prefetchBytes = 4096;
-/// Sums at a time, enough for the latency of an addition.
-static constexpr size_t sumCount = 8;
-
-namespace {
-/// 64 bytes: a cache line, and the widest vector of any processor at hand.
-/// Compilers split it where there is no such register.
-using Line [[gnu::vector_size(64)]] = uint64_t;
-} // namespace
-
-/// Adds up [begin, end), whole units.
-[[gnu::always_inline]] static inline uint64_t sumLines(const char *begin,
-                                                       const char *end) {
-  Line sums[sumCount] = {};
-  for (; begin != end; begin += sizeof(sums)) {
-    for (size_t i = 0; i < sumCount; ++i) {
-      const char *line = begin + i * sizeof(Line);
-      __builtin_prefetch(line + prefetchBytes);
-      sums[i] += *reinterpret_cast<const Line *>(line);
-    }
-  }
-  Line total = {};
-  for (const Line &part : sums)
-    total += part;
-  uint64_t sum = 0;
-  for (size_t i = 0; i < 8; ++i)
-    sum += total[i];
-  return sum;
-}
-
-static uint64_t sumPortable(const char *begin, const char *end) {
-  return sumLines(begin, end);
-}
-
-#if defined(__x86_64__)
-[[gnu::target("avx2")]] static uint64_t sumAVX2(const char *begin,
-                                                const char *end) {
-  return sumLines(begin, end);
-}
-
-[[gnu::target("avx512f")]] static uint64_t sumAVX512(const char *begin,
-                                                     const char *end) {
-  return sumLines(begin, end);
-}
-#endif
-
-using Sum = uint64_t (*)(const char *begin, const char *end);
-
-static Sum chooseSum() {
-#if defined(__x86_64__)
-  if (runtime::hostHasFeature("avx512f").value_or(false))
-    return sumAVX512;
-  if (runtime::hostHasFeature("avx2").value_or(false))
-    return sumAVX2;
-#endif
-  return sumPortable;
-}
-
 void MemoryReader::use(const char *begin, uint64_t bytes) {
   // Full vectors need whole lines.
   uintptr_t address = reinterpret_cast<uintptr_t>(begin);

@@ -67,8 +67,11 @@ std::string ternac::bench::formatTable(const Measurements &measurements,
            threads, median(samples.bytesPerSecond) / 1e9, *lowest / 1e9,
            *highest / 1e9, nameOfMemory(measurements),
            median(samples.hugeBytesPerSecond) / 1e9);
-    append(text, "int8 peak %.0f GMAC/s (%s)\n",
-           median(samples.productsPerSecond) / 1e9, int8PeakFeature());
+    if (int8PeakFeature())
+      append(text, "int8 peak %.0f GMAC/s (%s)\n",
+             median(samples.productsPerSecond) / 1e9, int8PeakFeature());
+    else
+      append(text, "int8 peak not measured on this processor\n");
   }
   append(text, "code: version %u, ", number);
   text += std::string(code.name) + "\n";
@@ -184,14 +187,18 @@ std::string ternac::bench::formatJSON(const Measurements &measurements,
   text += '}';
   text += ",\n  \"machine\": {\"read_bandwidth_gb_s\": ";
   appendByThreads(text, measurements, &MachineSamples::bytesPerSecond);
-  text += ", \"int8_peak_gmac_s\": ";
-  appendByThreads(text, measurements, &MachineSamples::productsPerSecond);
+  if (int8PeakFeature()) {
+    text += ", \"int8_peak_gmac_s\": ";
+    appendByThreads(text, measurements, &MachineSamples::productsPerSecond);
+  }
   text += ", \"read_bandwidth_range_gb_s\": ";
   appendRanges(text, measurements);
   append(text, ", \"read_memory\": \"%s\"", nameOfMemory(measurements));
   text += ", \"read_bandwidth_huge_pages_gb_s\": ";
   appendByThreads(text, measurements, &MachineSamples::hugeBytesPerSecond);
-  append(text, ", \"int8_peak_feature\": \"%s\"},\n", int8PeakFeature());
+  if (int8PeakFeature())
+    append(text, ", \"int8_peak_feature\": \"%s\"", int8PeakFeature());
+  text += "},\n";
   text += "  \"results\": [";
   const char *separator = "\n";
   for (const Result &result : measurements.results) {

@@ -21,14 +21,13 @@
 namespace ternac::runtime {
 
 /// Whether processor and operating system support a feature, by its LLVM name
-/// without a sign ("avx512vnni"); nullopt if the name is not known. Asking for
-/// an AMX feature asks the system for the permission to use the tile state.
+/// without a sign; nullopt if the name is not known. Asking for a feature whose
+/// state the system saves only for processes that asked asks the system.
 std::optional<bool> hostHasFeature(std::string_view name);
 
 /// The names in `features` (comma separated, each with or without a plus; a
 /// minus needs nothing) that this host lacks or that are not known, separated
-/// by ", "; empty if it can run such code. On architectures whose features the
-/// runtime cannot ask for, everything is taken to be there.
+/// by ", "; empty if it can run such code.
 std::string missingFeatures(std::string_view features);
 
 /// The TERNAC_FEATURE_* bits that this process may use.

@@ -59,8 +59,9 @@ enum {
 
 /* Bits of TernacEnvironment.granted_features. */
 enum {
-  /* The process may use the AMX tile state (Linux: arch_prctl). */
-  TERNAC_FEATURE_AMX = 1
+  /* The process may use the state of the matrix unit with tiles, which the
+   * operating system saves only for processes that asked for it. */
+  TERNAC_FEATURE_TILES = 1
 };
 
 /* One thread's share of a parallel region. `thread` is in [0, threads). */

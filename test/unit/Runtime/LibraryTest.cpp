@@ -8,10 +8,12 @@
 #include "TestSupport.h"
 #include "gtest/gtest.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <thread>
 #include <vector>
 
+#include <elf.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +61,22 @@ TEST(Library, NoModelLibrary) {
                 .find("is no Ternac model library: it has no symbol "
                       "'ternac_model'"),
             std::string::npos);
+}
+
+TEST(Library, AnotherMachine) {
+  std::string path = testing::TempDir() + "/another-machine.so";
+  FILE *from = fopen(fakeModel().c_str(), "rb");
+  FILE *to = fopen(path.c_str(), "wb");
+  for (int byte, i = 0; (byte = fgetc(from)) != EOF; ++i)
+    fputc(i == offsetof(Elf64_Ehdr, e_machine) ? EM_ARM : byte, to);
+  fclose(from);
+  fclose(to);
+  std::string error = openError(path);
+  EXPECT_EQ(error.find("'" + path + "' is for 32-bit ARM, but this machine is"),
+            0u);
+  EXPECT_NE(error.find("; use a Ternac model library for this machine"),
+            std::string::npos);
+  unlink(path.c_str());
 }
 
 TEST(Library, NewerVersion) {

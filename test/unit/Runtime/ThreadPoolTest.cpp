@@ -68,10 +68,10 @@ TEST(ThreadPool, BarriersOrderWrites) {
 TEST(ThreadPool, Environment) {
   std::unique_ptr<ThreadPool> pool = ThreadPool::create(2, false);
   ASSERT_TRUE(pool);
-  TernacEnvironment environment = pool->environment(TERNAC_FEATURE_AMX);
+  TernacEnvironment environment = pool->environment(TERNAC_FEATURE_TILES);
   EXPECT_EQ(environment.struct_size, sizeof(TernacEnvironment));
   EXPECT_EQ(environment.threads, 2u);
-  EXPECT_EQ(environment.granted_features, uint64_t(TERNAC_FEATURE_AMX));
+  EXPECT_EQ(environment.granted_features, uint64_t(TERNAC_FEATURE_TILES));
   struct Sum {
     TernacEnvironment *environment;
     uint32_t parts[2];

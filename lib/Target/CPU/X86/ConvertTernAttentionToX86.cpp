@@ -84,7 +84,7 @@ public:
 
   Value usable(VectorBuilder &v) const override {
     return GrantedOp::create(v.b, v.b.getI1Type(), v.environment,
-                             uint64_t(TERNAC_FEATURE_AMX));
+                             uint64_t(TERNAC_FEATURE_TILES));
   }
   bool rounds() const override { return canRound; }
   int64_t rows() const override { return kLanes; }

@@ -117,7 +117,7 @@ private:
       return; // which the lowering reports
     ImplicitLocOpBuilder b(op.getLoc(), op);
     Value can = GrantedOp::create(b, b.getI1Type(), environment,
-                                  uint64_t(TERNAC_FEATURE_AMX));
+                                  uint64_t(TERNAC_FEATURE_TILES));
     int64_t stride = cast<MemRefType>(op.getQ().getType()).getDimSize(1);
     if (strategy.tokensPerSlot() * stride > kMaxSlotBytes) {
       Value rows = memref::DimOp::create(b, op.getQ(), 0);
