@@ -20,6 +20,10 @@ _LEVEL3 = (*_LEVEL2, "avx2", "fma", "f16c", "bmi2")
 _LEVEL4 = (*_LEVEL3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 _AMX = ("amx_tile", "amx_int8", "amx_bf16")
 
+# RISC-V as qemu names it: rv64gc without what qemu adds to it, and its vectors.
+_RV64 = "rv64,zba=false,zbb=false,zbc=false,zbs=false"
+_RVV = "v=true,vext_spec=v1.0"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -83,6 +87,10 @@ IN_TREE = (
     Target("aarch64+dotprod", "cpu,triple=aarch64-linux-gnu,features=+dotprod", ALL, machine=AARCH64, cpu="cortex-a76"),
     Target("aarch64+i8mm", "cpu,triple=aarch64-linux-gnu,features=+dotprod,+i8mm", TILE, ALL, machine=AARCH64, cpu="max,sve=off"),
     Target("neoverse-v1", "cpu,triple=aarch64-linux-gnu,cpu=neoverse-v1", {**ALL, **TILE}, machine=AARCH64, cpu="max,sve256=on"),
+    Target("riscv64", "cpu,triple=riscv64-linux-gnu", {**ADD_SUB, **LUT}, machine=RISCV64, cpu=_RV64),
+    Target("riscv64+v", "cpu,triple=riscv64-linux-gnu,arch=rv64gcv", ALL, machine=RISCV64, cpu=f"{_RV64},{_RVV},vlen=128"),
+    Target("riscv64+v on 256 bits", "cpu,triple=riscv64-linux-gnu,features=+v", ALL, machine=RISCV64, cpu=f"{_RV64},{_RVV},vlen=256"),
+    Target("riscv64+zvl256b", "cpu,triple=riscv64-linux-gnu,cpu=generic-rv64,features=+v,+zvl256b", ALL, machine=RISCV64, cpu=f"{_RV64},{_RVV},vlen=256"),
 )
 # Those with two instructions for products of bf16.
 _BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)

@@ -45,6 +45,8 @@ public:
   virtual bool unsignedCodes() const = 0;
   /// True if blocks of `layout` can be added.
   virtual bool reads(const packing::Layout &layout) const;
+  /// Rows of a tile that are summed in one pass over its blocks: 8 or 16.
+  virtual int64_t rowsTogether() const { return kBlockLanes; }
   /// Tokens that share the loading and decoding of a block, at most.
   virtual int64_t tokensTogether() const { return 4; }
   /// True if `accumulate` wants activations as `rewrite` leaves them.
@@ -61,23 +63,20 @@ public:
   zero(VectorBuilder &v, const packing::Layout &layout) const = 0;
   /// Adds one block: `weights` is vector<64xi8>, of bit planes vector<128xi8>;
   /// `activations(token, digit)` gives vector<64xi8>; `sums[token]` are that
-  /// token's accumulators.
+  /// token's accumulators. With 8 rows in a pass all have half of their lanes.
   virtual void accumulate(
       VectorBuilder &v, const packing::Layout &layout, mlir::Value weights,
       llvm::function_ref<mlir::Value(int64_t token, int64_t digit)> activations,
       llvm::MutableArrayRef<llvm::SmallVector<mlir::Value>> sums) const = 0;
-  /// The sum of the accumulators, per i32 lane: vector<16xi32>.
+  /// The sum of the accumulators, per i32 lane: vector<16xi32>, or half of it.
   virtual mlir::Value flush(VectorBuilder &v, const packing::Layout &layout,
                             llvm::ArrayRef<mlir::Value> sums) const = 0;
 };
 
 /// Additions and subtractions only.
-const BlockStrategy &addSubStrategy();
-/// What set bits a machine counts by one instruction: those of every i32 of a
-/// register, those of every byte, or none.
-enum class BitCounting { Words, Bytes, Slow };
+std::unique_ptr<BlockStrategy> addSubStrategy(const VectorOptions &options);
 /// The same on bit planes.
-const BlockStrategy &bitPlaneStrategy(BitCounting counting);
+std::unique_ptr<BlockStrategy> bitPlaneStrategy(const VectorOptions &options);
 
 /// Replaces `op`, a packed matmul in buffer form, by this thread's share of a
 /// call of its kernel, which is created if the module does not have it yet.
@@ -107,9 +106,10 @@ mlir::func::FuncOp getKernelFunction(
     llvm::function_ref<void(VectorBuilder &, mlir::func::FuncOp)> body,
     const VectorBuilder &caller);
 
-/// The same four activations, at `place` of the flat q, for each of 16 rows:
-/// vector<64xi8>.
-mlir::Value broadcastFour(VectorBuilder &v, mlir::Value q, mlir::Value place);
+/// The same four activations, at `place` of the flat q, for each of `rows`
+/// rows: vector<64xi8> for 16.
+mlir::Value broadcastFour(VectorBuilder &v, mlir::Value q, mlir::Value place,
+                          int64_t rows = kBlockLanes);
 
 /// Four neighbouring lanes of a vector<64xi16> are one of the result:
 /// vector<16xi32>.

@@ -89,7 +89,8 @@ protected:
 
 /// Tables of i16 in memory, one element per byte value: needs nothing of the
 /// machine.
-std::unique_ptr<TableForm> memoryTables(const packing::Layout &layout);
+std::unique_ptr<TableForm> memoryTables(const packing::Layout &layout,
+                                        const VectorOptions &options);
 
 /// Replaces `op`, a packed matmul of strategy `lut` in buffer form, by this
 /// thread's share of it. Fails with a diagnostic on layouts whose tiles are not

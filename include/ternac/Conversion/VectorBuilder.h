@@ -31,6 +31,15 @@ struct VectorOptions {
   bool vectorPopcount = false; ///< of i32
   bool bytePopcount = false;
   int64_t registers = 16; ///< of vectors
+  /// A register on the stack is found by a product: loops must not spill.
+  bool unknownLength = false;
+
+  /// How many values of `bits` bits a loop should carry: `usual`, but where it
+  /// must not spill at most as many as fill five eighths of the registers.
+  int64_t carriedValues(int64_t bits, int64_t usual) const {
+    int64_t fit = registers * vectorBits * 5 / 8 / bits;
+    return unknownLength ? std::clamp<int64_t>(fit, 1, usual) : usual;
+  }
 };
 
 /// How far ahead of their use weights are fetched: far into a larger cache,

@@ -36,16 +36,19 @@ constexpr int64_t kBits = 8;
 /// block.
 class BitPlanes final : public BlockStrategy {
 public:
-  explicit BitPlanes(BitCounting counting)
-      : countsWords(counting == BitCounting::Words),
-        added(counting == BitCounting::Slow ? kBits - 1 : 0) {}
+  explicit BitPlanes(const VectorOptions &options)
+      : tokens(options.carriedValues(kCarriedBits, /*usual=*/2)),
+        rows(kBlockLanes / 2 * options.carriedValues(kCarriedBits / 2, 2)),
+        countsWords(options.vectorPopcount),
+        added(options.vectorPopcount || options.bytePopcount ? 0 : kBits - 1) {}
 
   StringRef name() const override { return "add_sub"; }
   bool unsignedCodes() const override { return false; }
   bool reads(const packing::Layout &layout) const override {
     return layout.code == packing::Code::Planes && layout.blocks == 1;
   }
-  int64_t tokensTogether() const override { return 2; }
+  int64_t rowsTogether() const override { return rows; }
+  int64_t tokensTogether() const override { return tokens; }
   bool rewritesActivations() const override { return true; }
 
   int64_t superblocksPerFlush(const packing::Layout &) const override {
@@ -54,7 +57,7 @@ public:
 
   SmallVector<Value> zero(VectorBuilder &v,
                           const packing::Layout &) const override {
-    return SmallVector<Value>(kBits + 1, v.splatI32(0, kBlockLanes));
+    return SmallVector<Value>(kBits + 1, v.splatI32(0, rows));
   }
 
   /// Bit d of the activations that face a word of 32 weights becomes word d, in
@@ -83,10 +86,9 @@ public:
                   function_ref<Value(int64_t, int64_t)> activations,
                   MutableArrayRef<SmallVector<Value>> sums) const override {
     auto plane = [&](int64_t index) -> Value {
-      return asWords(v,
-                     vector::ExtractStridedSliceOp::create(
-                         v.b, weights, ArrayRef<int64_t>{index * kBlockBytes},
-                         ArrayRef<int64_t>{kBlockBytes}, ArrayRef<int64_t>{1}));
+      return asWords(v, vector::ExtractStridedSliceOp::create(
+                            v.b, weights, ArrayRef<int64_t>{index * 4 * rows},
+                            ArrayRef<int64_t>{4 * rows}, ArrayRef<int64_t>{1}));
     };
     Value minus = plane(1);
     Value either = arith::XOrIOp::create(v.b, plane(0), minus);
@@ -108,7 +110,7 @@ public:
 
   Value flush(VectorBuilder &v, const packing::Layout &,
               ArrayRef<Value> sums) const override {
-    Value total = v.splatI32(0, kBlockLanes);
+    Value total = v.splatI32(0, rows);
     for (int64_t d = kBits; d-- > 0;) {
       Value part = wide(v, d < added ? count(v, sums[d]) : sums[d]);
       bool isSign = d == kBits - 1;
@@ -121,13 +123,13 @@ public:
   }
 
 private:
-  static Value asBytes(VectorBuilder &v, Value vector) {
+  Value asBytes(VectorBuilder &v, Value vector) const {
     return vector::BitCastOp::create(
-        v.b, VectorType::get({kBlockBytes}, v.b.getI8Type()), vector);
+        v.b, VectorType::get({4 * rows}, v.b.getI8Type()), vector);
   }
-  static Value asWords(VectorBuilder &v, Value vector) {
+  Value asWords(VectorBuilder &v, Value vector) const {
     return vector::BitCastOp::create(
-        v.b, VectorType::get({kBlockLanes}, v.b.getI32Type()), vector);
+        v.b, VectorType::get({rows}, v.b.getI32Type()), vector);
   }
 
   /// Sum and carry of three bits. They share no term, so that either can be one
@@ -160,31 +162,25 @@ private:
       return counts;
     for (auto [shift, mask] : {std::pair(8, 0x00ff00ff), {16, 0x0000ffff}}) {
       auto masked = [&](Value value) -> Value {
-        return arith::AndIOp::create(v.b, value, v.splatI32(mask, kBlockLanes));
+        return arith::AndIOp::create(v.b, value, v.splatI32(mask, rows));
       };
       Value upper =
-          arith::ShRUIOp::create(v.b, counts, v.splatI32(shift, kBlockLanes));
+          arith::ShRUIOp::create(v.b, counts, v.splatI32(shift, rows));
       counts = v.add(masked(counts), masked(upper));
     }
     return counts;
   }
 
-  bool countsWords;
-  int64_t added;
+  /// Of the accumulators of a token for 16 rows.
+  static constexpr int64_t kCarriedBits = (kBits + 1) * kBlockBytes * 8;
+  const int64_t tokens, rows;
+  const bool countsWords;
+  const int64_t added;
 };
 
 } // namespace
 
-const BlockStrategy &ternac::bitPlaneStrategy(BitCounting counting) {
-  static const BitPlanes words(BitCounting::Words), bytes(BitCounting::Bytes),
-      slow(BitCounting::Slow);
-  switch (counting) {
-  case BitCounting::Words:
-    return words;
-  case BitCounting::Bytes:
-    return bytes;
-  case BitCounting::Slow:
-    return slow;
-  }
-  llvm_unreachable("all ways to count handled");
+std::unique_ptr<BlockStrategy>
+ternac::bitPlaneStrategy(const VectorOptions &options) {
+  return std::make_unique<BitPlanes>(options);
 }

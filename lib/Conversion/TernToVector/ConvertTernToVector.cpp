@@ -29,12 +29,16 @@ VectorOptions ternac::vectorOptions(Operation *op, int64_t lanes) {
   options.lanes = lanes;
   if (TargetAttr target = getTarget(op)) {
     options.vectorBits = target.getVectorBits();
+    // Lanes that become general registers must leave some for addresses.
+    if (options.vectorBits <= 64)
+      options.lanes = std::min<int64_t>(lanes, 4);
     options.fma = target.hasCapability("fma");
     options.f16Convert = target.hasCapability("f16_convert");
     options.vectorPopcount = target.hasCapability("vector_popcount");
     options.bytePopcount = target.hasCapability("byte_popcount");
     if (target.hasCapability("vector_registers_32"))
       options.registers = 32;
+    options.unknownLength = target.hasCapability("unknown_vector_length");
   }
   return options;
 }
@@ -116,14 +120,11 @@ LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
     return lowerToReferenceKernel(op, v);
   case Strategy::AddSub:
     if (op.getPacking()->getCode() == Code::Planes)
-      return lowerToKernel(
-          op, v,
-          bitPlaneStrategy(v.options.vectorPopcount ? BitCounting::Words
-                           : v.options.bytePopcount ? BitCounting::Bytes
-                                                    : BitCounting::Slow));
-    return lowerToKernel(op, v, addSubStrategy());
+      return lowerToKernel(op, v, *bitPlaneStrategy(v.options));
+    return lowerToKernel(op, v, *addSubStrategy(v.options));
   case Strategy::Lut:
-    return lowerToTables(op, v, *memoryTables(op.getPacking()->getLayout()));
+    return lowerToTables(
+        op, v, *memoryTables(op.getPacking()->getLayout(), v.options));
   case Strategy::Dot:
   case Strategy::Tile:
     return op.emitOpError("strategy '")

@@ -132,8 +132,11 @@ namespace {
 /// are flushed into i32.
 class AddSub final : public BlockStrategy {
 public:
+  explicit AddSub(int64_t tokens) : tokens(tokens) {}
+
   StringRef name() const override { return "add_sub"; }
   bool unsignedCodes() const override { return false; }
+  int64_t tokensTogether() const override { return tokens; }
 
   int64_t superblocksPerFlush(const packing::Layout &layout) const override {
     return 255 / (layout.digits() * layout.blocks);
@@ -171,11 +174,15 @@ private:
   static VectorType sumType(VectorBuilder &v) {
     return VectorType::get({kBlockBytes}, v.b.getI16Type());
   }
+
+  const int64_t tokens;
 };
 
 } // namespace
 
-const BlockStrategy &ternac::addSubStrategy() {
-  static const AddSub strategy;
-  return strategy;
+std::unique_ptr<BlockStrategy>
+ternac::addSubStrategy(const VectorOptions &options) {
+  // Beside the sums of a token there are the masks and as many activations.
+  int64_t bits = 2 * kBlockBytes * 16;
+  return std::make_unique<AddSub>(options.carriedValues(bits, /*usual=*/4));
 }

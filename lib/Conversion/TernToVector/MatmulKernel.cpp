@@ -116,13 +116,33 @@ private:
 
   void tokenGroup(Value token, int64_t together, Value row, Value byte,
                   Value qPlace, Value outPlace) {
+    int64_t rows = strategy.rowsTogether();
+    SmallVector<Value> sums(together, v.splatI32(0, kBlockLanes));
+    for (int64_t first = 0; first < kBlockLanes; first += rows) {
+      SmallVector<Value> parts =
+          allBlocks(together, v.add(byte, v.index(4 * first)), qPlace);
+      if (rows == kBlockLanes) {
+        sums = parts;
+        break;
+      }
+      for (auto [sum, part] : llvm::zip_equal(sums, parts))
+        sum = vector::InsertStridedSliceOp::create(
+            v.b, part, sum, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{1});
+    }
+    for (int64_t t = 0; t < together; ++t)
+      store.storeSums(sums[t], v.add(token, v.index(t)), row,
+                      v.add(outPlace, v.index(t * shape.rows)));
+  }
+
+  /// The i32 sums of each of `together` tokens for the rows that are summed
+  /// together, whose blocks begin at `byte`.
+  SmallVector<Value> allBlocks(int64_t together, Value byte, Value qPlace) {
     // All superblocks, in stretches between two flushes.
     int64_t stretch = strategy.superblocksPerFlush(layout);
     int64_t span = layout.span();
     int64_t columns = shape.superblocks() * span;
     int64_t stretchColumns = stretch ? stretch * span : columns;
-    Value zero = v.splatI32(0, kBlockLanes);
-    SmallVector<Value> state(together, zero);
+    SmallVector<Value> state(together, v.splatI32(0, strategy.rowsTogether()));
     state.push_back(byte);
     if (stretchColumns >= columns) {
       state = stretchOfBlocks(v.index(0), v.index(columns), qPlace, state);
@@ -136,9 +156,8 @@ private:
                                                   SmallVector<Value>(carried));
                          });
     }
-    for (int64_t t = 0; t < together; ++t)
-      store.storeSums(state[t], v.add(token, v.index(t)), row,
-                      v.add(outPlace, v.index(t * shape.rows)));
+    state.pop_back();
+    return state;
   }
 
   /// Superblocks of columns first..last. `state` holds an i32 sum per token and
@@ -158,7 +177,8 @@ private:
         llvm::append_range(sums[t], values.slice(t * perToken, perToken));
       Value byte = values.back();
       int64_t bytes = kBlockBytes * packing::planesPerTile(layout.code);
-      Value block = loadBlock(v, layout, weights, byte);
+      Value block =
+          loadBlock(v, layout, weights, byte, strategy.rowsTogether());
       Value at = v.add(qPlace, column);
       strategy.accumulate(
           v, layout, block,
@@ -195,7 +215,7 @@ private:
   Value activations(Value place) {
     if (!shape.tiled())
       return v.load(q, place, kBlockBytes);
-    return broadcastFour(v, q, place);
+    return broadcastFour(v, q, place, strategy.rowsTogether());
   }
 
   VectorBuilder &v;

@@ -204,9 +204,18 @@ LogicalResult ternac::verifyContiguous(MatmulOp op) {
 //===----------------------------------------------------------------------===//
 
 Value ternac::loadBlock(VectorBuilder &v, const packing::Layout &layout,
-                        Value weights, Value byte) {
+                        Value weights, Value byte, int64_t rows) {
   int64_t bytes = kBlockBytes * packing::planesPerTile(layout.code);
-  Value block = v.load(weights, byte, bytes);
+  Value block;
+  if (rows == kBlockLanes) {
+    block = v.load(weights, byte, bytes);
+  } else {
+    assert(bytes == 2 * kBlockBytes && "two planes");
+    block = vector::ShuffleOp::create(
+        v.b, v.load(weights, byte, 4 * rows),
+        v.load(weights, v.add(byte, v.index(kBlockBytes)), 4 * rows),
+        llvm::to_vector(llvm::seq<int64_t>(0, 8 * rows)));
+  }
   // Into the second cache long before, into the first one in time. Harmless
   // beyond the end: a prefetch does not fault.
   for (auto [ahead, locality] :
@@ -219,14 +228,15 @@ Value ternac::loadBlock(VectorBuilder &v, const packing::Layout &layout,
   return block;
 }
 
-Value ternac::broadcastFour(VectorBuilder &v, Value q, Value place) {
+Value ternac::broadcastFour(VectorBuilder &v, Value q, Value place,
+                            int64_t rows) {
   Value four = v.load(q, place, 4);
   auto word = VectorType::get({1}, v.b.getI32Type());
   Value scalar = vector::ExtractOp::create(
       v.b, vector::BitCastOp::create(v.b, word, four), ArrayRef<int64_t>{0});
-  return vector::BitCastOp::create(
-      v.b, VectorType::get({kBlockBytes}, v.b.getI8Type()),
-      v.broadcast(scalar, kBlockLanes));
+  return vector::BitCastOp::create(v.b,
+                                   VectorType::get({4 * rows}, v.b.getI8Type()),
+                                   v.broadcast(scalar, rows));
 }
 
 //===----------------------------------------------------------------------===//

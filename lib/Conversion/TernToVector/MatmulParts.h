@@ -62,9 +62,11 @@ void callMatmulKernel(tern::MatmulOp op, VectorBuilder &v,
 /// Rows of a piece of the matrix that is worth a call, in multiples of `step`.
 int64_t rowsOfPiece(const MatmulShape &shape, int64_t step);
 
-/// Loads the block at `byte` and fetches others, which will be used later.
+/// Loads the block at `byte`, or of bit planes `rows` rows from there on, and
+/// fetches others, which will be used later.
 mlir::Value loadBlock(VectorBuilder &v, const packing::Layout &layout,
-                      mlir::Value weights, mlir::Value byte);
+                      mlir::Value weights, mlir::Value byte,
+                      int64_t rows = kBlockLanes);
 
 /// Stores sums in `kernel`, a kernel of `op`, as `op` wants them.
 class SumStore {

@@ -39,8 +39,10 @@ namespace {
 /// Element b of a table is the sum that byte b selects.
 class MemoryTables final : public TableForm {
 public:
-  using TableForm::TableForm;
+  MemoryTables(const packing::Layout &layout, int64_t rows)
+      : TableForm(layout), rows(rows) {}
 
+  int64_t rowsTogether() const override { return rows; }
   int64_t tokensOfBlock() const override { return 1; }
   int64_t elements() const override { return 256; }
   /// Sums of i16: |q| <= 128.
@@ -123,10 +125,16 @@ public:
                             ArrayRef<Value> totals) const override {
     return SmallVector<Value>(totals);
   }
+
+private:
+  const int64_t rows;
 };
 
 } // namespace
 
-std::unique_ptr<TableForm> ternac::memoryTables(const packing::Layout &layout) {
-  return std::make_unique<MemoryTables>(layout);
+std::unique_ptr<TableForm> ternac::memoryTables(const packing::Layout &layout,
+                                                const VectorOptions &options) {
+  // A machine without vectors has a general register for each sum.
+  bool isScalar = options.vectorBits <= 64;
+  return std::make_unique<MemoryTables>(layout, isScalar ? 16 : 64);
 }

@@ -114,11 +114,19 @@ SmallVector<Value> PlaneTables::finish(VectorBuilder &v,
   int64_t half = width / 2;
   for (; !totals.empty(); totals = totals.drop_front(2))
     for (int64_t first = 0; first < half; first += kBlockLanes / 2) {
-      SmallVector<int64_t> lanes;
-      for (int64_t i = first; i < first + kBlockLanes / 2; ++i)
-        lanes.append({i, half + i});
-      sixteens.push_back(
-          vector::ShuffleOp::create(v.b, totals[0], totals[1], lanes));
+      // Even and odd ones in turn, without a shuffle: that may be a product.
+      constexpr int64_t eight = kBlockLanes / 2;
+      auto wide = [&](Value total) -> Value {
+        Value part = vector::ExtractStridedSliceOp::create(
+            v.b, total, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{eight},
+            ArrayRef<int64_t>{1});
+        return arith::ExtUIOp::create(
+            v.b, VectorType::get({eight}, v.b.getI64Type()), part);
+      };
+      Value odd =
+          arith::ShLIOp::create(v.b, wide(totals[1]), splat(v, eight, 64, 32));
+      Value pairs = arith::OrIOp::create(v.b, wide(totals[0]), odd);
+      sixteens.push_back(cast(v, pairs, 32));
     }
   return sixteens;
 }

@@ -138,6 +138,8 @@ public:
     panel = onStack(shape.columnsPerStretch() * kLanes);
     tables = onStack(shape.groupsPerPass() * shape.tableElements());
     square = onStack(kLanes * kLanes);
+    if (!transposesInRegisters())
+      transposed = onStack(kLanes * kLanes);
     // Offsets advance by addition; nothing multiplies. Tokens beyond the last
     // are that one again.
     for (int64_t t = 1; t < kLanes; ++t) {
@@ -163,6 +165,35 @@ private:
     return memref::AllocaOp::create(
         v.b, MemRefType::get({elements}, v.b.getI16Type()),
         v.b.getI64IntegerAttr(kBlockBytes));
+  }
+
+  /// Whether rows become columns in registers; otherwise they do in memory.
+  bool transposesInRegisters() const {
+    return v.options.vectorBits > 64 && !v.options.unknownLength;
+  }
+
+  /// `body` for each column of kLanes vectors of i16, with what it carries.
+  SmallVector<Value>
+  forColumnsOf(ArrayRef<Value> rows, ValueRange carried,
+               function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+    SmallVector<Value> state(carried);
+    if (transposesInRegisters()) {
+      for (Value lanes : transpose(v, SmallVector<Value>(rows)))
+        state = body(lanes, state);
+      return state;
+    }
+    for (auto [i, row] : llvm::enumerate(rows))
+      v.store(row, transposed, v.index(i * kLanes));
+    return v.forRange(
+        v.index(0), v.index(kLanes), 1, state,
+        [&](Value column, ValueRange state) {
+          SmallVector<Value> lanes;
+          for (int64_t i = 0; i < kLanes; ++i)
+            lanes.push_back(memref::LoadOp::create(
+                v.b, transposed, v.add(column, v.index(i * kLanes))));
+          return body(vector::FromElementsOp::create(v.b, i16Lanes(v), lanes),
+                      state);
+        });
   }
 
   /// `body` for every `step` rows: the offsets of their sums and of their
@@ -247,12 +278,12 @@ private:
                      for (Value row : qRows)
                        rows.push_back(wide(v.load(q, v.add(row, from), kLanes),
                                            i16Lanes(v)));
-                     Value at = carried[0], size = carried[1];
-                     for (Value lanes : transpose(v, rows)) {
-                       size = put(lanes, at, size);
-                       at = v.add(at, v.index(kLanes));
-                     }
-                     return SmallVector<Value>{at, size};
+                     return forColumnsOf(
+                         rows, carried, [&](Value lanes, ValueRange state) {
+                           Value size = put(lanes, state[0], state[1]);
+                           return SmallVector<Value>{
+                               v.add(state[0], v.index(kLanes)), size};
+                         });
                    });
     if (whole == cols)
       return state[1];
@@ -396,8 +427,10 @@ private:
         rows.push_back(v.load(sums, at, kLanes));
         v.store(zeroLanes(v), sums, at);
       }
-      for (auto [i, lanes] : llvm::enumerate(transpose(v, rows)))
-        v.store(lanes, square, v.index(i * kLanes));
+      forColumnsOf(rows, v.index(0), [&](Value lanes, ValueRange at) {
+        v.store(lanes, square, at.front());
+        return SmallVector<Value>{v.add(at.front(), v.index(kLanes))};
+      });
       addRows(row, has);
     });
   }
@@ -441,7 +474,7 @@ private:
   Value q, weights, out, sums;
   Value firstOut, firstSum, firstByte, span, begin, end;
   SmallVector<Value> qRows; ///< where the tokens have their rows of q
-  Value panel, tables, square;
+  Value panel, tables, square, transposed;
 };
 
 } // namespace

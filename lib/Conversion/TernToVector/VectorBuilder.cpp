@@ -237,7 +237,10 @@ Value VectorBuilder::exp(Value a) {
   // is below 2^-27 on that interval).
   Value low = constantLike(a, -87.0);
   Value x = maxF(minF(a, constantLike(a, 88.0)), low);
-  Value n = roundEven(mulF(x, constantLike(a, 1.44269504088896341)));
+  // As roundEven does it: the sum has n in its lowest nine bits.
+  Value magic = constantLike(a, 12582912.0);
+  Value sum = addF(mulF(x, constantLike(a, 1.44269504088896341)), magic);
+  Value n = subF(sum, magic);
   Value r = fma(n, constantLike(a, -0.693359375), x);
   r = fma(n, constantLike(a, 2.12194440e-4), r);
   static const double coefficients[] = {
@@ -254,7 +257,7 @@ Value VectorBuilder::exp(Value a) {
       return splatI32(value, type.getDimSize(0));
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
   };
-  Value exponent = arith::FPToSIOp::create(b, intType, n);
+  Value exponent = arith::BitcastOp::create(b, intType, sum);
   exponent = arith::AddIOp::create(b, exponent, integer(127));
   exponent = arith::ShLIOp::create(b, exponent, integer(23));
   Value scale = arith::BitcastOp::create(b, a.getType(), exponent);

@@ -6,12 +6,13 @@ Prints a line per kernel with the instructions in its loops. With --multiplies e
 import re
 import sys
 
-# Integer and float products, dot products and fused multiply-adds: of x86, as AT&T assembly names them, and of AArch64.
+# Integer and float products, dot products and fused multiply-adds: of x86, as AT&T assembly names them, of AArch64, of RISC-V.
 MULTIPLIES = re.compile(
     r"v?(i?mul|p?mul|pmadd|pdp|dpp|fn?m(add|sub|ul)|fm(addsub|subadd)|mpsadbw|maddw?d?|p?clmul)"
     r"|(f|bf|s|u|us|su|p|sq|sqr|uq|n)*(d?mul|ml[as]|m(add|sub|neg)|mmla|dot|cmla)"
+    r"|v[fw]*(mul|n?macc|n?msac|n?madd|n?msub|dot)"
 )
-JUMPS = re.compile(r"(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+,\s*#\d+,)\s+(\.\w+)$")
+JUMPS = re.compile(r"(?:j\w*|b[\w.]*|[ct]bn?z)\s+(?:#?\w+,\s*)*(\.\w+)$")
 
 
 def functions(lines):

@@ -220,6 +220,8 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
       registers and are small: few rows fill them, and nobody has to grant them,
     * `vector_registers_32`: there are 32 vector registers; otherwise 16 are
       taken to be there,
+    * `unknown_vector_length`: how long registers are is known at run time only,
+      `vector_bits` at least, so that to spill one takes a multiplication,
     * `vector_popcount`: the set bits of every i32 of a register are counted by
       one instruction,
     * `byte_popcount`: those of every byte are,
