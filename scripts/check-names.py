@@ -38,13 +38,6 @@ EXCEPTIONS = (
     ("lib/Target/Registry.cpp", r'{"cpu", attr', "the parameter of #tern.target"),
     ("lib/Conversion/TernToVector/MatmulKernel.cpp", r'matmulKernelName\("reference"', "the strategy"),
     ("tools/ternac/Options.cpp", r'\{"reference", true\}', "the strategy"),
-    # Until these have their folders:
-    ("include/ternac/Runtime/HostFeatures.h", r".", "moves to lib/Runtime/Processor"),
-    ("include/ternac/Runtime/ModelABI.h", r"AMX", "becomes TERNAC_FEATURE_TILES"),
-    ("lib/Runtime/ThreadPool.cpp", r"__x86_64__|__builtin_ia32_pause|__aarch64__", "moves to lib/Runtime/Processor"),
-    ("lib/Runtime/HostFeatures.cpp", r".", "moves to lib/Runtime/Processor"),
-    ("tools/ternac-bench/Int8Peak.cpp", r".", "moves to tools/ternac-bench/Processor"),
-    ("tools/ternac-bench/MemoryReader.cpp", r".", "moves to tools/ternac-bench/Processor"),
 )
 
 
