@@ -164,7 +164,7 @@ class Reader:
     SAMPLE = 256 << 20
 
     def __init__(self, folder, weights):
-        path, _ = build(reader_module(), Path(folder) / "reader", ["--compile-from=vectorized"], bufferized=False)
+        path, _ = build(reader_module(), Path(folder) / "reader", ["--compile-from=vectorized", "--target=cpu"], bufferized=False)
         self.library, self.weights, self.at = ctypes.CDLL(str(path)), weights, 0
         self.library.read.restype = None
         self.barrier = ctypes.cast(self.library.no_barrier, ctypes.c_void_p)

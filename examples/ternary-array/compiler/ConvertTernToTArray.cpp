@@ -49,7 +49,7 @@ struct Shape {
 /// the memories hold goes in chunks of them.
 void writeProgram(ImplicitLocOpBuilder &b, const Shape &shape) {
   DescriptorOp::create(b, kActivations, kActivations, shape.qStride);
-  DescriptorOp::create(b, kWeights, kWeights, kBlockBytes);
+  DescriptorOp::create(b, kWeights, kWeights, tarray::kBlockBytes);
   DescriptorOp::create(b, kSums, kSums, shape.rows * sizeof(int32_t));
   int64_t all = shape.blocks();
   bool fits = all <= kBlocks;

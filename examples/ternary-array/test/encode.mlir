@@ -8,7 +8,7 @@
 // CHECK-SAME: \03\00\00\00\00\00\00\00
 // CHECK-SAME: \04\02\80\00\00\02\01\00
 // CHECK-SAME: \05\00\04\00\00\00\00\00
-// CHECK-SAME: \06\02\10\00\20\00\00\00")
+// CHECK-SAME: \06\02\10\00 \00\00\00")
 tarray.program @words {
   tarray.descriptor 2, buffer 5, row_bytes 256
   tarray.load_activations 2, block 3, blocks 4
