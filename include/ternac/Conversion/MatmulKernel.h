@@ -45,7 +45,8 @@ public:
   virtual bool unsignedCodes() const = 0;
   /// True if blocks of `layout` can be added.
   virtual bool reads(const packing::Layout &layout) const;
-  /// Rows of a tile that are summed in one pass over its blocks: 8 or 16.
+  /// Rows of a tile that are summed in one pass over its blocks: 4, 8 or 16. Of
+  /// a block of one row it is a quarter, half or all that is summed.
   virtual int64_t rowsTogether() const { return kBlockLanes; }
   /// Tokens that share the loading and decoding of a block, at most.
   virtual int64_t tokensTogether() const { return 4; }
@@ -63,12 +64,13 @@ public:
   zero(VectorBuilder &v, const packing::Layout &layout) const = 0;
   /// Adds one block: `weights` is vector<64xi8>, of bit planes vector<128xi8>;
   /// `activations(token, digit)` gives vector<64xi8>; `sums[token]` are that
-  /// token's accumulators. With 8 rows in a pass all have half of their lanes.
+  /// token's accumulators. With fewer rows in a pass all have fewer lanes.
   virtual void accumulate(
       VectorBuilder &v, const packing::Layout &layout, mlir::Value weights,
       llvm::function_ref<mlir::Value(int64_t token, int64_t digit)> activations,
       llvm::MutableArrayRef<llvm::SmallVector<mlir::Value>> sums) const = 0;
-  /// The sum of the accumulators, per i32 lane: vector<16xi32>, or half of it.
+  /// The sum of the accumulators, per i32 lane: vector<16xi32>, or as
+  /// many as are summed in a pass.
   virtual mlir::Value flush(VectorBuilder &v, const packing::Layout &layout,
                             llvm::ArrayRef<mlir::Value> sums) const = 0;
 };
@@ -111,8 +113,7 @@ mlir::func::FuncOp getKernelFunction(
 mlir::Value broadcastFour(VectorBuilder &v, mlir::Value q, mlir::Value place,
                           int64_t rows = kBlockLanes);
 
-/// Four neighbouring lanes of a vector<64xi16> are one of the result:
-/// vector<16xi32>.
+/// Four neighbouring i16 lanes are one i32 lane of the result.
 mlir::Value addFours(VectorBuilder &v, mlir::Value words);
 
 /// Masks of the bytes of a block whose digit is 2 (+1) and 0 (-1), by digit.

@@ -34,11 +34,18 @@ struct VectorOptions {
   /// A register on the stack is found by a product: loops must not spill.
   bool unknownLength = false;
 
-  /// How many values of `bits` bits a loop should carry: `usual`, but where it
-  /// must not spill at most as many as fill five eighths of the registers.
-  int64_t carriedValues(int64_t bits, int64_t usual) const {
-    int64_t fit = registers * vectorBits * 5 / 8 / bits;
-    return unknownLength ? std::clamp<int64_t>(fit, 1, usual) : usual;
+  /// How many tokens, `most` at most, and how many of 16 rows a loop should
+  /// take, whose sums of one token are `bits` bits: all, unless it must not
+  /// spill; then what has its sums in three eighths of the registers.
+  int64_t tokensTogether(int64_t bits, int64_t most) const {
+    int64_t fit = registers * vectorBits * 3 / 8 / bits;
+    return unknownLength ? std::clamp<int64_t>(fit, 1, most) : most;
+  }
+  int64_t rowsTogether(int64_t bits) const {
+    for (int64_t rows = 16; unknownLength && rows > 4; rows /= 2)
+      if (bits * rows / 16 <= registers * vectorBits * 3 / 8)
+        return rows;
+    return unknownLength ? 4 : 16;
   }
 };
 

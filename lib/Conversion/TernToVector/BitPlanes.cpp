@@ -37,8 +37,8 @@ constexpr int64_t kBits = 8;
 class BitPlanes final : public BlockStrategy {
 public:
   explicit BitPlanes(const VectorOptions &options)
-      : tokens(options.carriedValues(kCarriedBits, /*usual=*/2)),
-        rows(kBlockLanes / 2 * options.carriedValues(kCarriedBits / 2, 2)),
+      : tokens(options.tokensTogether(kSumBits, /*most=*/2)),
+        rows(options.rowsTogether(kSumBits)),
         countsWords(options.vectorPopcount),
         added(options.vectorPopcount || options.bytePopcount ? 0 : kBits - 1) {}
 
@@ -172,7 +172,7 @@ private:
   }
 
   /// Of the accumulators of a token for 16 rows.
-  static constexpr int64_t kCarriedBits = (kBits + 1) * kBlockBytes * 8;
+  static constexpr int64_t kSumBits = (kBits + 1) * kBlockBytes * 8;
   const int64_t tokens, rows;
   const bool countsWords;
   const int64_t added;

@@ -12,11 +12,12 @@ using namespace ternac;
 
 namespace {
 
-/// Byte arithmetic on the 64 bytes of a block.
+/// Byte arithmetic on the bytes of a block, 64 or a part of them.
 struct Bytes {
   VectorBuilder &v;
+  Type bytes;
 
-  VectorType type() { return VectorType::get({kBlockBytes}, v.b.getI8Type()); }
+  VectorType type() { return cast<VectorType>(bytes); }
   Value constant(int value) {
     return arith::ConstantOp::create(
         v.b, DenseElementsAttr::get(type(), APInt(8, value)));
@@ -40,7 +41,7 @@ int power3(int64_t exponent) {
 /// base-3 bytes; bytes is then below 3^(d+1).
 void forBase3Digits(VectorBuilder &v, const packing::Layout &layout,
                     Value bytes, function_ref<void(int64_t, Value)> digit) {
-  Bytes ops{v};
+  Bytes ops{v, bytes.getType()};
   for (int64_t d = layout.digits() - 1; d >= 0; --d) {
     digit(d, bytes);
     if (d == 0)
@@ -59,7 +60,7 @@ void forBase3Digits(VectorBuilder &v, const packing::Layout &layout,
 SmallVector<DigitMasks> ternac::decodeMasks(VectorBuilder &v,
                                             const packing::Layout &layout,
                                             Value weights) {
-  Bytes ops{v};
+  Bytes ops{v, weights.getType()};
   SmallVector<DigitMasks> masks(layout.digits());
   if (layout.code == packing::Code::TwoBit) {
     for (int64_t d = 0; d < layout.digits(); ++d) {
@@ -83,7 +84,7 @@ SmallVector<DigitMasks> ternac::decodeMasks(VectorBuilder &v,
 SmallVector<Value> ternac::decodeCodes(VectorBuilder &v,
                                        const packing::Layout &layout,
                                        Value weights, bool shifted) {
-  Bytes ops{v};
+  Bytes ops{v, weights.getType()};
   SmallVector<Value> codes(layout.digits());
   if (layout.code == packing::Code::TwoBit) {
     for (int64_t d = 0; d < layout.digits(); ++d) {
@@ -113,14 +114,15 @@ SmallVector<Value> ternac::decodeCodes(VectorBuilder &v,
 }
 
 Value ternac::addFours(VectorBuilder &v, Value words) {
+  int64_t count = cast<VectorType>(words.getType()).getDimSize(0) / 4;
   Value total;
   for (int64_t j = 0; j < 4; ++j) {
     SmallVector<int64_t> lanes;
-    for (int64_t i = 0; i < kBlockLanes; ++i)
+    for (int64_t i = 0; i < count; ++i)
       lanes.push_back(4 * i + j);
     Value part = vector::ShuffleOp::create(v.b, words, words, lanes);
     part = arith::ExtSIOp::create(
-        v.b, VectorType::get({kBlockLanes}, v.b.getI32Type()), part);
+        v.b, VectorType::get({count}, v.b.getI32Type()), part);
     total = total ? v.add(total, part) : part;
   }
   return total;
@@ -132,10 +134,13 @@ namespace {
 /// are flushed into i32.
 class AddSub final : public BlockStrategy {
 public:
-  explicit AddSub(int64_t tokens) : tokens(tokens) {}
+  explicit AddSub(const VectorOptions &options)
+      : tokens(options.tokensTogether(kCarriedBits, /*most=*/4)),
+        rows(options.rowsTogether(kCarriedBits)) {}
 
   StringRef name() const override { return "add_sub"; }
   bool unsignedCodes() const override { return false; }
+  int64_t rowsTogether() const override { return rows; }
   int64_t tokensTogether() const override { return tokens; }
 
   int64_t superblocksPerFlush(const packing::Layout &layout) const override {
@@ -171,18 +176,18 @@ public:
   }
 
 private:
-  static VectorType sumType(VectorBuilder &v) {
-    return VectorType::get({kBlockBytes}, v.b.getI16Type());
+  VectorType sumType(VectorBuilder &v) const {
+    return VectorType::get({4 * rows}, v.b.getI16Type());
   }
 
-  const int64_t tokens;
+  /// Of the sums of a token for 16 rows, and of as many activations.
+  static constexpr int64_t kCarriedBits = 2 * kBlockBytes * 16;
+  const int64_t tokens, rows;
 };
 
 } // namespace
 
 std::unique_ptr<BlockStrategy>
 ternac::addSubStrategy(const VectorOptions &options) {
-  // Beside the sums of a token there are the masks and as many activations.
-  int64_t bits = 2 * kBlockBytes * 16;
-  return std::make_unique<AddSub>(options.carriedValues(bits, /*usual=*/4));
+  return std::make_unique<AddSub>(options);
 }

@@ -119,8 +119,10 @@ private:
     int64_t rows = strategy.rowsTogether();
     SmallVector<Value> sums(together, v.splatI32(0, kBlockLanes));
     for (int64_t first = 0; first < kBlockLanes; first += rows) {
+      Value offset = v.index(4 * first);
       SmallVector<Value> parts =
-          allBlocks(together, v.add(byte, v.index(4 * first)), qPlace);
+          allBlocks(together, v.add(byte, offset),
+                    shape.tiled() ? qPlace : v.add(qPlace, offset));
       if (rows == kBlockLanes) {
         sums = parts;
         break;
@@ -134,8 +136,8 @@ private:
                       v.add(outPlace, v.index(t * shape.rows)));
   }
 
-  /// The i32 sums of each of `together` tokens for the rows that are summed
-  /// together, whose blocks begin at `byte`.
+  /// The i32 sums of each of `together` tokens for what is summed together of
+  /// each block, which begins at `byte` and for one row at `qPlace` of q.
   SmallVector<Value> allBlocks(int64_t together, Value byte, Value qPlace) {
     // All superblocks, in stretches between two flushes.
     int64_t stretch = strategy.superblocksPerFlush(layout);
@@ -214,7 +216,7 @@ private:
   /// The 64 activations that face one digit of a block.
   Value activations(Value place) {
     if (!shape.tiled())
-      return v.load(q, place, kBlockBytes);
+      return v.load(q, place, 4 * strategy.rowsTogether());
     return broadcastFour(v, q, place, strategy.rowsTogether());
   }
 

@@ -209,6 +209,8 @@ Value ternac::loadBlock(VectorBuilder &v, const packing::Layout &layout,
   Value block;
   if (rows == kBlockLanes) {
     block = v.load(weights, byte, bytes);
+  } else if (bytes == kBlockBytes) {
+    block = v.load(weights, byte, 4 * rows);
   } else {
     assert(bytes == 2 * kBlockBytes && "two planes");
     block = vector::ShuffleOp::create(

@@ -62,8 +62,8 @@ void callMatmulKernel(tern::MatmulOp op, VectorBuilder &v,
 /// Rows of a piece of the matrix that is worth a call, in multiples of `step`.
 int64_t rowsOfPiece(const MatmulShape &shape, int64_t step);
 
-/// Loads the block at `byte`, or of bit planes `rows` rows from there on, and
-/// fetches others, which will be used later.
+/// Loads the block at `byte`, or as much of it from there on as `rows` rows of
+/// a tile have, and fetches others, which will be used later.
 mlir::Value loadBlock(VectorBuilder &v, const packing::Layout &layout,
                       mlir::Value weights, mlir::Value byte,
                       int64_t rows = kBlockLanes);

@@ -138,8 +138,6 @@ public:
     panel = onStack(shape.columnsPerStretch() * kLanes);
     tables = onStack(shape.groupsPerPass() * shape.tableElements());
     square = onStack(kLanes * kLanes);
-    if (!transposesInRegisters())
-      transposed = onStack(kLanes * kLanes);
     // Offsets advance by addition; nothing multiplies. Tokens beyond the last
     // are that one again.
     for (int64_t t = 1; t < kLanes; ++t) {
@@ -167,33 +165,9 @@ private:
         v.b.getI64IntegerAttr(kBlockBytes));
   }
 
-  /// Whether rows become columns in registers; otherwise they do in memory.
+  /// Whether rows become columns in registers; otherwise columns are gathered.
   bool transposesInRegisters() const {
     return v.options.vectorBits > 64 && !v.options.unknownLength;
-  }
-
-  /// `body` for each column of kLanes vectors of i16, with what it carries.
-  SmallVector<Value>
-  forColumnsOf(ArrayRef<Value> rows, ValueRange carried,
-               function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-    SmallVector<Value> state(carried);
-    if (transposesInRegisters()) {
-      for (Value lanes : transpose(v, SmallVector<Value>(rows)))
-        state = body(lanes, state);
-      return state;
-    }
-    for (auto [i, row] : llvm::enumerate(rows))
-      v.store(row, transposed, v.index(i * kLanes));
-    return v.forRange(
-        v.index(0), v.index(kLanes), 1, state,
-        [&](Value column, ValueRange state) {
-          SmallVector<Value> lanes;
-          for (int64_t i = 0; i < kLanes; ++i)
-            lanes.push_back(memref::LoadOp::create(
-                v.b, transposed, v.add(column, v.index(i * kLanes))));
-          return body(vector::FromElementsOp::create(v.b, i16Lanes(v), lanes),
-                      state);
-        });
   }
 
   /// `body` for every `step` rows: the offsets of their sums and of their
@@ -262,7 +236,7 @@ private:
   Value fillPanel(Value column,
                   function_ref<Value(Value, int64_t, int64_t)> upTo) {
     int64_t cols = shape.layout.paddedCols(shape.cols);
-    int64_t whole = cols / kLanes * kLanes;
+    int64_t whole = transposesInRegisters() ? cols / kLanes * kLanes : 0;
     auto put = [&](Value lanes, Value at, Value size) {
       v.store(lanes, panel, at);
       return v.add(size, math::AbsIOp::create(v.b, lanes));
@@ -271,20 +245,21 @@ private:
       return arith::ExtSIOp::create(v.b, type, bytes);
     };
     SmallVector<Value> state = {v.index(0), zeroLanes(v)};
-    state =
-        v.forRange(column, upTo(column, shape.columnsPerStretch(), whole),
-                   kLanes, state, [&](Value from, ValueRange carried) {
-                     SmallVector<Value> rows;
-                     for (Value row : qRows)
-                       rows.push_back(wide(v.load(q, v.add(row, from), kLanes),
-                                           i16Lanes(v)));
-                     return forColumnsOf(
-                         rows, carried, [&](Value lanes, ValueRange state) {
-                           Value size = put(lanes, state[0], state[1]);
-                           return SmallVector<Value>{
-                               v.add(state[0], v.index(kLanes)), size};
-                         });
-                   });
+    if (whole)
+      state =
+          v.forRange(column, upTo(column, shape.columnsPerStretch(), whole),
+                     kLanes, state, [&](Value from, ValueRange carried) {
+                       SmallVector<Value> rows;
+                       for (Value row : qRows)
+                         rows.push_back(wide(
+                             v.load(q, v.add(row, from), kLanes), i16Lanes(v)));
+                       Value at = carried[0], size = carried[1];
+                       for (Value lanes : transpose(v, rows)) {
+                         size = put(lanes, at, size);
+                         at = v.add(at, v.index(kLanes));
+                       }
+                       return SmallVector<Value>{at, size};
+                     });
     if (whole == cols)
       return state[1];
     // The last columns of all, one by one.
@@ -421,18 +396,43 @@ private:
   /// to zero.
   void flush(Value has) {
     rowLoop(kLanes, [&](Value sum, Value row) {
-      SmallVector<Value> rows;
-      for (int64_t i = 0; i < kLanes; ++i) {
-        Value at = v.add(sum, v.index(i * kLanes));
-        rows.push_back(v.load(sums, at, kLanes));
-        v.store(zeroLanes(v), sums, at);
-      }
-      forColumnsOf(rows, v.index(0), [&](Value lanes, ValueRange at) {
-        v.store(lanes, square, at.front());
-        return SmallVector<Value>{v.add(at.front(), v.index(kLanes))};
-      });
+      if (transposesInRegisters())
+        transposeSums(sum);
+      else
+        gatherSums(sum);
       addRows(row, has);
     });
+  }
+
+  /// Moves the sums of kLanes rows from `sum` on to the square, columns as
+  /// rows, and sets them to zero.
+  void transposeSums(Value sum) {
+    SmallVector<Value> rows;
+    for (int64_t i = 0; i < kLanes; ++i) {
+      Value at = v.add(sum, v.index(i * kLanes));
+      rows.push_back(v.load(sums, at, kLanes));
+      v.store(zeroLanes(v), sums, at);
+    }
+    for (auto [i, lanes] : llvm::enumerate(transpose(v, rows)))
+      v.store(lanes, square, v.index(i * kLanes));
+  }
+
+  /// The same one by one.
+  void gatherSums(Value sum) {
+    v.forRange(v.index(0), v.index(kLanes), 1, v.index(0),
+               [&](Value column, ValueRange at) {
+                 Value from = v.add(sum, column);
+                 SmallVector<Value> lanes;
+                 for (int64_t i = 0; i < kLanes; ++i)
+                   lanes.push_back(memref::LoadOp::create(
+                       v.b, sums, v.add(from, v.index(i * kLanes))));
+                 v.store(
+                     vector::FromElementsOp::create(v.b, i16Lanes(v), lanes),
+                     square, at.front());
+                 return SmallVector<Value>{v.add(at.front(), v.index(kLanes))};
+               });
+    for (int64_t i = 0; i < kLanes; ++i)
+      v.store(zeroLanes(v), sums, v.add(sum, v.index(i * kLanes)));
   }
 
   /// Adds the square to the results of rows `row`.. as far as the matrix has
@@ -474,7 +474,7 @@ private:
   Value q, weights, out, sums;
   Value firstOut, firstSum, firstByte, span, begin, end;
   SmallVector<Value> qRows; ///< where the tokens have their rows of q
-  Value panel, tables, square, transposed;
+  Value panel, tables, square;
 };
 
 } // namespace

@@ -39,7 +39,8 @@ struct ConvertTernDotToRISCV
     };
     for (MatmulOp op : findMatmuls(getOperation(), Strategy::Dot, accepts)) {
       VectorOptions options = vectorOptions(op, kBlockLanes);
-      int64_t tokens = options.carriedValues(kBlockBytes * 16, /*usual=*/4);
+      // Half of the 32 registers have sums.
+      int64_t tokens = std::clamp<int64_t>(options.vectorBits / 64, 2, 4);
       WordBlocks blocks(tokens);
       DotPanels panels(wideningDot(), {tokens, /*groups=*/1, /*columns=*/640});
       if (failed(replaceByLoops(op, options, [&](VectorBuilder &v) {
