@@ -55,6 +55,10 @@ class Target:
         """Whether every emulated instruction does so little that tests should have few cases."""
         return self.emulated() and "avx_vnni" in missing(self.needs)
 
+    def few_shapes(self):
+        """Whether all instructions are emulated, so that tests should have few shapes, each with all its cases."""
+        return self.machine is not None
+
     def why_not_here(self):
         """Why this host cannot run the target's code, or None."""
         if self.machine:

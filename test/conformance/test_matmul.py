@@ -22,7 +22,7 @@ SHAPES += [(600, 1280)]
 SHAPES += [(1, 2049), (65, 50), (255, 65), (257, 2049)]
 SHAPES += [(19, 2560), (19, 2561), (19, 6912), (2, 16500), (2, 2**19 - 1), (2, 2**19 + 1)]
 ROWS = (0, 1, 2, 3, 4, 5, 7, 9)
-# For targets that are slow to emulate.
+# For targets that are slow to emulate; of those of other machines every row and every number of rows is tried.
 FEW_SHAPES = [(1, 5), (17, 5), (40, 321), (17, 513), (17, 1280), (3, 257), (65, 50), (19, 2561), (600, 1280), (2, 16500)]
 
 # Calls whose rows are taken together: by lut in blocks of 16, up to 256 of them before its threads wait for one another, by tile in
@@ -119,7 +119,7 @@ def many_inputs(m, k):
 
 
 BUILDS = [
-    Build.of(target, small_module if target.slow() else module, strategy, packing)
+    Build.of(target, small_module if target.slow() or target.few_shapes() else module, strategy, packing)
     for target in TARGETS
     for strategy in target.matmul
     for packing in target.matmul[strategy]
@@ -130,7 +130,7 @@ BUILDS = [
 def test_matmul(build):
     with Cases(build, "matmul") as cases:
         slow = build.target.slow()
-        for m, k in FEW_SHAPES if slow else SHAPES:
+        for m, k in FEW_SHAPES if slow or build.target.few_shapes() else SHAPES:
             weight = matrix(m, k).astype(np.int64).T
             many = many_inputs(m, k) if build.strategy in ("lut", "dot", "tile") and not slow else ()
             for label, q, threads in (*inputs(k, slow), *many):
