@@ -228,8 +228,9 @@ std::vector<std::string> RISCVMachine::capabilities() const {
   return list;
 }
 
+/// Of what kernels use of a register: no block of theirs has more than 512.
 int64_t RISCVMachine::vectorBits() const {
-  return has("v") ? closure(features)->getMinVLen() : 64;
+  return has("v") ? std::min(closure(features)->getMinVLen(), 512u) : 64;
 }
 
 /// How the features differ from those that LLVM takes `cpu` to have.

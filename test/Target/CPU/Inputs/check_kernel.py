@@ -1,7 +1,8 @@
 """Checks that the loops of kernels, in assembly on stdin, hold no instruction that multiplies.
 
 usage: check_kernel.py NAME...   the kernels expected; every function tern_matmul_* and tern_build_tables_* is checked
-Prints a line per kernel with the instructions in its loops. With --multiplies each kernel must hold one instead."""
+Prints a line per kernel with the instructions in its loops. With --multiplies each kernel must hold one instead. With --innermost
+only loops without loops in them are checked, and those that surround them may multiply, to find where a place is."""
 
 import re
 import sys
@@ -29,7 +30,7 @@ def functions(lines):
             body.append(line)
 
 
-def looped(body):
+def looped(body, innermost):
     """The instructions from the first label that is jumped back to, to the last such jump."""
     labels, instructions, jumps = {}, [], []
     for line in body:
@@ -38,15 +39,15 @@ def looped(body):
         if label:
             labels[label.group(1)] = len(instructions)
         elif code and not code.startswith("."):
-            if spill := re.match(r"mul\s+(\w+), \1, \w+$", code):
-                # The place of a spilled register whose length the machine says.
-                code = "place" if any(re.match(rf"csrr\s+{spill[1]}, vlenb$", before) for before in instructions[-3:]) else code
             jump = JUMPS.match(code)
             if jump and jump.group(1) in labels:
                 jumps.append((labels[jump.group(1)], len(instructions)))
             instructions.append(code)
     if not jumps:
         return []
+    if innermost:
+        inner = [(first, last) for first, last in jumps if not any(first <= a and b <= last and (a, b) != (first, last) for a, b in jumps)]
+        return [code for first, last in inner for code in instructions[first : last + 1]]
     return instructions[min(first for first, _ in jumps) : max(last for _, last in jumps) + 1]
 
 
@@ -60,7 +61,7 @@ def main():
             print(f"{name}: missing; there are: {', '.join(found) or 'none'}")
             status = 1
             continue
-        instructions = looped(found[name])
+        instructions = looped(found[name], "--innermost" in sys.argv)
         multiplications = [code for code in instructions if MULTIPLIES.match(code)]
         print(f"{name}: {len(instructions)} instructions in loops, {len(multiplications)} multiply")
         if not instructions or bool(multiplications) != expect:
