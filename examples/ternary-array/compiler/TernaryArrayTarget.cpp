@@ -36,24 +36,14 @@ public:
     registry.insert<tarray::TArrayDialect>();
   }
 
-  llvm::Expected<tern::TargetAttr>
-  resolve(MLIRContext *context, const TargetSpec &spec) const override {
-    if (!spec.values.empty())
-      return llvm::createStringError(
-          llvm::inconvertibleErrorCode(),
-          "target 'ternary-array' has no keys, but got '%s'",
-          spec.values.begin()->first.c_str());
+  llvm::Expected<tern::TargetAttr> resolve(MLIRContext *context,
+                                           const TargetSpec &) const override {
     Builder b(context);
     return tern::TargetAttr::get(
         context, name(), b.getStringAttr(llvm::sys::getDefaultTargetTriple()),
         /*cpu=*/{}, /*features=*/{}, /*required_features=*/{},
         b.getStrArrayAttr({"ternary_array"}), /*vector_bits=*/128, /*l1d=*/0,
         /*l2=*/0, /*bandwidth=*/0, /*peak=*/0);
-  }
-
-  llvm::Error check(MLIRContext *context,
-                    tern::TargetAttr attr) const override {
-    return expectDescription(attr, resolve(context, {}));
   }
 
   void buildConfigurePipeline(OpPassManager &pm,
