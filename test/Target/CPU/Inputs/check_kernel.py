@@ -39,6 +39,9 @@ def looped(body, innermost):
         if label:
             labels[label.group(1)] = len(instructions)
         elif code and not code.startswith("."):
+            if spill := re.match(r"mul\s+(\w+), \1, \w+$", code):
+                # The place of a spilled register whose length the machine says.
+                code = "place" if any(re.match(rf"csrr\s+{spill[1]}, vlenb$", before) for before in instructions[-3:]) else code
             jump = JUMPS.match(code)
             if jump and jump.group(1) in labels:
                 jumps.append((labels[jump.group(1)], len(instructions)))
