@@ -20,9 +20,13 @@ _LEVEL3 = (*_LEVEL2, "avx2", "fma", "f16c", "bmi2")
 _LEVEL4 = (*_LEVEL3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 _AMX = ("amx_tile", "amx_int8", "amx_bf16")
 
-# RISC-V as qemu names it: rv64gc without what qemu adds to it, and its vectors.
+# RISC-V as qemu names it: rv64gc without what qemu adds to it.
 _RV64 = "rv64,zba=false,zbb=false,zbc=false,zbs=false"
-_RVV = "v=true,vext_spec=v1.0"
+
+
+def _rvv(vlen):
+    """The same with vectors of `vlen` bits."""
+    return f"{_RV64},v=true,vext_spec=v1.0,vlen={vlen}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class Target:
     needs: tuple = ()  # the processor features, as Linux names them, without which its code cannot run here
     machine: Machine | None = None  # what its code runs on, if not this host
     cpu: str = ""  # the processor that the machine emulates, as qemu names it
+    vlen: int = 0  # the bits of its vectors, where the same code runs on several lengths
     version: int = 0  # which version of the code is called, where `spec` names several processors
+    few: bool = False  # whether few shapes are enough, as the line shares all but some instructions with another that has all
     load_target: str = ""  # the plug-in that has it
     device: str = ""  # the driver library of the device that its code needs
 
@@ -56,8 +62,8 @@ class Target:
         return self.emulated() and "avx_vnni" in missing(self.needs)
 
     def few_shapes(self):
-        """Whether all instructions are emulated, so that tests should have few shapes, each with all its cases."""
-        return self.machine is not None
+        """Whether tests should have few shapes, each with all its cases: for lines that say so, and where all instructions are emulated."""
+        return self.few or self.machine is not None
 
     def why_not_here(self):
         """Why this host cannot run the target's code, or None."""
@@ -82,19 +88,19 @@ IN_TREE = (
     Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2),
     Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, needs=_LEVEL3),
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni")),
-    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni")),
+    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni"), few=True),
     Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4),
     Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8,+amx-bf16", TILE, ALL, (*_LEVEL4, "avx512_vnni", *_AMX)),
     Target("native", "cpu,arch=native", NATIVE, needs=_LEVEL2),
-    Target("x86-64+v3-version1", "cpu,arch=x86-64+v3", ALL, needs=_LEVEL3, version=1),
+    Target("x86-64+v3-version1", "cpu,arch=x86-64+v3", ALL, needs=_LEVEL3, version=1, few=True),
     Target("aarch64", "cpu,triple=aarch64-linux-gnu", ALL, machine=AARCH64, cpu="cortex-a53"),
     Target("aarch64+dotprod", "cpu,triple=aarch64-linux-gnu,features=+dotprod", ALL, machine=AARCH64, cpu="cortex-a76"),
     Target("aarch64+i8mm", "cpu,triple=aarch64-linux-gnu,features=+dotprod,+i8mm", TILE, ALL, machine=AARCH64, cpu="max,sve=off"),
     Target("neoverse-v1", "cpu,triple=aarch64-linux-gnu,cpu=neoverse-v1", {**ALL, **TILE}, machine=AARCH64, cpu="max,sve256=on"),
     Target("riscv64", "cpu,triple=riscv64-linux-gnu", {**ADD_SUB, **LUT}, machine=RISCV64, cpu=_RV64),
-    Target("riscv64+v", "cpu,triple=riscv64-linux-gnu,arch=rv64gcv", ALL, machine=RISCV64, cpu=f"{_RV64},{_RVV},vlen=128"),
-    Target("riscv64+v on 256 bits", "cpu,triple=riscv64-linux-gnu,features=+v", ALL, machine=RISCV64, cpu=f"{_RV64},{_RVV},vlen=256"),
-    Target("riscv64+zvl256b", "cpu,triple=riscv64-linux-gnu,cpu=generic-rv64,features=+v,+zvl256b", ALL, machine=RISCV64, cpu=f"{_RV64},{_RVV},vlen=256"),
+    Target("riscv64+v", "cpu,triple=riscv64-linux-gnu,arch=rv64gcv", ALL, machine=RISCV64, cpu=_rvv(128), vlen=128),
+    Target("riscv64+v on 256 bits", "cpu,triple=riscv64-linux-gnu,features=+v", ALL, machine=RISCV64, cpu=_rvv(256), vlen=256),
+    Target("riscv64+zvl256b", "cpu,triple=riscv64-linux-gnu,cpu=generic-rv64,features=+v,+zvl256b", ALL, machine=RISCV64, cpu=_rvv(256), vlen=256),
 )
 # Those with two instructions for products of bf16.
 _BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)

@@ -23,21 +23,35 @@ KINDS = (
     (4, 4, 64, "i8", (64,)),
     (8, 2, 20, "f16", (0, 100)),
 )
+# For targets of which every instruction is emulated: each element, with windows and without.
+FEW_KINDS = ((2, 2, 64, "f16"), (5, 1, 20, "i8"), (5, 1, 20, "f32", (5,)), (8, 2, 20, "f16", (0, 100)))
 # Last positions of the sequences: calls of few rows and of many, and those whose runs end inside of a tile of rows.
 LENGTHS = (1, 3, 15, 16, 17, 70, 200, *range(60, 70))
 # Those that are also compiled with narrow factors.
 NARROW = ((8, 2, 128, "f16"), (5, 1, 32, "i8", (100,)))
 
 
+def module_of(kinds):
+    exact = [function(*kind) for kind in dict.fromkeys((*kinds, *NARROW))]
+    return "\n".join(exact + [function(*kind, narrow=True) for kind in NARROW])
+
+
 def module():
-    exact = [function(*kind) for kind in dict.fromkeys((*KINDS, *NARROW))]
-    return "\n".join(exact + [function(*kind, **{"narrow": True}) for kind in NARROW])
+    return module_of(KINDS)
 
 
-@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def few_module():
+    return module_of(FEW_KINDS)
+
+
+def builds(targets):
+    return pytest.mark.parametrize("build", [Build.of(target, few_module if target.few_shapes() else module) for target in targets], ids=str)
+
+
+@builds(TARGETS)
 def test_attention(build):
     with Cases(build, "attention") as cases:
-        for kind in KINDS:
+        for kind in FEW_KINDS if build.target.few_shapes() else KINDS:
             scene = Scene(*kind, ends=[length - 1 for length in LENGTHS])
             name, layer = scene.name(), 1
 
@@ -71,11 +85,11 @@ def test_attention(build):
                     cases.judge(f"{name} {label} threads={threads}", "" if same_bits(y, whole[rows]) else "other bits than in one call")
 
 
-@pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+@builds(TARGETS)
 def test_unseen_positions(build):
     """Values that a row does not see may be infinite or not a number, even where another row of the call sees them."""
     with Cases(build, "attention") as cases:
-        for kind in KINDS:
+        for kind in FEW_KINDS if build.target.few_shapes() else KINDS:
             if kind[3] == "i8":
                 continue
             scene = Scene(*kind, ends=(199,))
@@ -90,7 +104,7 @@ def test_unseen_positions(build):
             cases.judge(f"{name} seen", "finite numbers of an infinite value" if np.isfinite(seen).any() else "")
 
 
-@pytest.mark.parametrize("build", [Build.of(target, module) for target in (*TARGETS, *BF16)], ids=str)
+@builds((*TARGETS, *BF16))
 def test_narrow_factors(build):
     """Factors of bf16 in whole tiles of rows: close to f32, whatever the threads and the other sequences of the call. Without tiles that
     are granted they are those of another instruction, or f32."""

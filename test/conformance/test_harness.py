@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from harness import ForeignLibrary, InOut, Library, folder
+from harness import ForeignLibrary, InOut, Library, fingerprint, folder, same_bits
 from machines import AARCH64, HOST, RISCV64
 
 FUNCTIONS = """
@@ -121,6 +121,31 @@ def test_foreign_failures(foreign, name, expected):
     check_works(foreign)  # as if nothing had happened
 
 
+def test_answers_of_equal_code(monkeypatch):
+    """Another library of the same code is not asked again; the same library, another processor and other arguments are."""
+    path = compiled(HOST)
+    performed = []
+    perform = Library.perform
+    monkeypatch.setattr(Library, "perform", lambda self, request: performed.append(self) or perform(self, request))
+    monkeypatch.setattr(Library, "known", {})
+    first, second, other = Library(path, WORKSPACE), Library(path, WORKSPACE), Library(path, WORKSPACE, processor="other")
+    y, z = call(first, "works")
+    for library, asked in ((second, []), (first, [first]), (other, [other])):
+        performed.clear()
+        again, changed = call(library, "works")
+        assert same_bits(again, y) and same_bits(changed, z) and performed == asked
+    performed.clear()
+    assert call(second, "works", threads=2)[0].tolist() == y.tolist() and performed == [second]
+    assert second.call("works", [X + 1, InOut(Z), 1000], [(X.shape, X.dtype)], grant=False)[0].tolist() == [8000, -4000, 4000]
+
+
+def test_fingerprint():
+    assert fingerprint([X, 3]) == fingerprint([X.copy(), 3]) == fingerprint([InOut(X), 3])
+    others = [X, 4], [X + 1, 3], [X[:2], 3], [X.reshape(1, 3), 3], [X.view(np.float32), 3], [X.astype(np.int64), 3]
+    assert len({fingerprint(arguments) for arguments in ([X, 3], *others)}) == 1 + len(others)
+
+
 def test_library_that_cannot_be_loaded():
-    compiled(HOST)
-    check_fails(ForeignLibrary(folder() / "missing.so", WORKSPACE, HOST, ""), "works", "ended with status 2")
+    path = folder() / "text.so"
+    path.write_text("no library")
+    check_fails(ForeignLibrary(path, WORKSPACE, HOST, ""), "works", "ended with status 2")

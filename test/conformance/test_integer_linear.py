@@ -16,6 +16,9 @@ INT8_SHAPES = (
     *((1, 31), (3, 32), (17, 64), (17, 100), (100, 100), (100, 2560)),
 )
 INT4_SHAPES = ((1, 1), (3, 31), (16, 32), (17, 33), (16, 64), (31, 65), (5, 100), (40, 257), (20, 640), (100, 2560))
+# For targets that have few shapes: those of each kind of border once.
+FEW_INT8_SHAPES = ((1, 1), (4, 7), (17, 64), (9, 33), (13, 100), (100, 100), (3, 2560))
+FEW_INT4_SHAPES = ((1, 1), (17, 33), (31, 65), (20, 640))
 
 
 def span(k):
@@ -26,9 +29,9 @@ def tiles(m):
     return -(-m // 16)
 
 
-def module():
+def module_of(int8_shapes, int4_shapes):
     functions = []
-    for bits, shapes in ((8, INT8_SHAPES), (4, INT4_SHAPES)):
+    for bits, shapes in ((8, int8_shapes), (4, int4_shapes)):
         for m, k in shapes:
             x = f"tensor<?x{k if bits == 8 else span(k)}xi16>"
             w = f"tensor<{m}x{k}xi8>" if bits == 8 else f"tensor<{tiles(m) * span(k) * 9}xi8>"
@@ -43,7 +46,15 @@ def module():
     return "\n".join(functions)
 
 
-builds = pytest.mark.parametrize("build", [Build.of(target, module) for target in TARGETS], ids=str)
+def module():
+    return module_of(INT8_SHAPES, INT4_SHAPES)
+
+
+def few_module():
+    return module_of(FEW_INT8_SHAPES, FEW_INT4_SHAPES)
+
+
+builds = pytest.mark.parametrize("build", [Build.of(target, few_module if target.few_shapes() else module) for target in TARGETS], ids=str)
 
 
 def largest(k):
@@ -73,7 +84,7 @@ def check_rows(cases, name, arguments, results):
 @builds
 def test_int8(build):
     with Cases(build, "linear") as cases:
-        for m, k in INT8_SHAPES:
+        for m, k in FEW_INT8_SHAPES if build.target.few_shapes() else INT8_SHAPES:
             x, step = rows(k)
             generator = np.random.default_rng([m, k])
             w = generator.integers(-128, 128, (m, k), dtype=np.int8)
@@ -106,7 +117,7 @@ def pack_int4(q, scale):
 @builds
 def test_int4(build):
     with Cases(build, "linear") as cases:
-        for m, k in INT4_SHAPES:
+        for m, k in FEW_INT4_SHAPES if build.target.few_shapes() else INT4_SHAPES:
             x, step = rows(k)
             padded = np.pad(x, ((0, 0), (0, span(k) - k)))
             generator = np.random.default_rng([m, k])

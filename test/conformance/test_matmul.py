@@ -22,7 +22,7 @@ SHAPES += [(600, 1280)]
 SHAPES += [(1, 2049), (65, 50), (255, 65), (257, 2049)]
 SHAPES += [(19, 2560), (19, 2561), (19, 6912), (2, 16500), (2, 2**19 - 1), (2, 2**19 + 1)]
 ROWS = (0, 1, 2, 3, 4, 5, 7, 9)
-# For targets that are slow to emulate; of those of other machines every row and every number of rows is tried.
+# For targets that have few shapes. Every number of rows is tried with them, but where emulation is slow.
 FEW_SHAPES = [(1, 5), (17, 5), (40, 321), (17, 513), (17, 1280), (3, 257), (65, 50), (19, 2561), (600, 1280), (2, 16500)]
 
 # Calls whose rows are taken together: by lut in blocks of 16, up to 256 of them before its threads wait for one another, by tile in
