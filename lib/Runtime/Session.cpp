@@ -347,9 +347,8 @@ size_t TernacSession::endOfCall(size_t begin,
 }
 
 /// Runs the model over the rows of all `chunks`, in as many calls as they need.
-/// After a failure `wrote` says whether a call before had success.
 bool TernacSession::forward(const std::vector<Chunk> &chunks,
-                            const int32_t *tokens, float *logits, bool &wrote) {
+                            const int32_t *tokens, float *logits) {
   positions.clear();
   sequences.clear();
   logitRows.clear();
@@ -375,10 +374,8 @@ bool TernacSession::forward(const std::vector<Chunk> &chunks,
     }
     size_t logitCount = endLogit - firstLogit;
     if (!call(tokens, begin, count, logitRows.data() + firstLogit, logitCount,
-              logits)) {
-      wrote = begin > 0;
+              logits))
       return false;
-    }
     if (logits)
       logits += logitCount * model->vocab_size;
     firstLogit = endLogit;
@@ -390,9 +387,9 @@ bool TernacSession::append(std::vector<Chunk> chunks, const int32_t *tokens,
                            float *logits) {
   if (!reserve(chunks))
     return false;
-  bool wrote = false;
-  if (!forward(chunks, tokens, logits, wrote)) {
-    release(chunks, chunks.size(), wrote);
+  if (!forward(chunks, tokens, logits)) {
+    // A call that failed may have written, too.
+    release(chunks, chunks.size(), /*wrote=*/true);
     return false;
   }
   for (const Chunk &chunk : chunks) {

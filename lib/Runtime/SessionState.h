@@ -58,7 +58,7 @@ struct TernacSession {
   /// Gets the cache blocks for all `chunks`, or for none of them.
   bool reserve(std::vector<Chunk> &chunks);
   /// Gives back what `reserve` got for the first `count` chunks; `wrote` says
-  /// whether a call has written to it.
+  /// whether a call may have written to it.
   void release(const std::vector<Chunk> &chunks, size_t count, bool wrote);
   /// Runs the model over the checked tokens of `chunks`, which follow one
   /// another, and appends them; or changes nothing.
@@ -79,7 +79,7 @@ private:
   void copyBlock(int32_t from, int32_t to);
   void restoreCopied(const std::vector<Chunk> &chunks);
   bool forward(const std::vector<Chunk> &chunks, const int32_t *tokens,
-               float *logits, bool &wrote);
+               float *logits);
   size_t endOfCall(size_t begin, const std::vector<size_t> &chunkEnds) const;
   bool call(const int32_t *tokens, size_t begin, size_t rows,
             const int32_t *logitRows, size_t logitCount, float *logits);

@@ -8,6 +8,8 @@
 #include "TestSupport.h"
 #include "gtest/gtest.h"
 
+#include <vector>
+
 namespace {
 
 using Driver = std::unique_ptr<TernacDriver, Deleter<ternac_driver_close>>;
@@ -28,10 +30,11 @@ protected:
     ASSERT_TRUE(library) << ternac_last_error();
   }
 
-  Session create(const TernacDevice *device) {
+  Session create(const TernacDevice *device, uint32_t sequences = 1) {
     TernacSessionOptions options = {};
     options.struct_size = sizeof(options);
     options.threads = 2;
+    options.sequences = sequences;
     options.device = device;
     return Session(ternac_session_create(library.get(), &options));
   }
@@ -97,6 +100,37 @@ TEST_F(DeviceTest, RunsAndFails) {
                "the device 'counter' failed: it does not take 13");
   // What failed is taken back.
   EXPECT_EQ(ternac_length(session.get(), 0), 3);
+}
+
+TEST_F(DeviceTest, FailureLeavesSharedTokens) {
+  Driver driver = openDriver("FakeDevice");
+  ASSERT_TRUE(driver) << ternac_last_error();
+  Session session = create(ternac_device_of(driver.get()), 3);
+  ASSERT_TRUE(session) << ternac_last_error();
+  std::vector<int32_t> tokens;
+  for (int32_t i = 0; i < 71; ++i)
+    tokens.push_back(1 + i % 7);
+  ASSERT_EQ(ternac_feed(session.get(), 0, tokens.data(), 70, nullptr, 0), 0);
+  ASSERT_EQ(ternac_fork(session.get(), 0, 1), 0);
+  ASSERT_EQ(ternac_truncate(session.get(), 1, 66), 0);
+  // Sequence 0 gets a copy of their last block, so that 1 writes to the block
+  // itself, at a position that 0 needs; the device fails after that.
+  const uint32_t sequences[] = {0, 1};
+  const size_t counts[] = {1, 1};
+  const int32_t batch[] = {13, 9};
+  EXPECT_EQ(
+      ternac_feed_batch(session.get(), 2, sequences, counts, batch, nullptr),
+      -1);
+  EXPECT_STREQ(ternac_last_error(),
+               "the device 'counter' failed: it does not take 13");
+  EXPECT_EQ(ternac_length(session.get(), 0), 70);
+  EXPECT_EQ(ternac_length(session.get(), 1), 66);
+  uint32_t vocabulary = ternac_model_of(library.get())->vocab_size;
+  std::vector<float> after(vocabulary), expected(vocabulary);
+  ASSERT_EQ(ternac_feed(session.get(), 0, &tokens[70], 1, after.data(), 1), 0);
+  ASSERT_EQ(
+      ternac_feed(session.get(), 2, tokens.data(), 71, expected.data(), 1), 0);
+  EXPECT_EQ(after, expected);
 }
 
 } // namespace
