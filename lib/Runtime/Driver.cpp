@@ -5,12 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Driver.h"
 #include "Error.h"
 #include "SharedLibrary.h"
 #include "ternac/Runtime/Session.h"
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 using namespace ternac::runtime;
 
@@ -19,30 +21,31 @@ struct TernacDriver {
   const TernacDevice *device = nullptr;
 };
 
-/// Checks what a driver says of its device. Fields are read only after the
-/// check that they are there.
-static bool checkDevice(const char *path, const TernacDevice *device) {
+bool ternac::runtime::checkDevice(const char *what,
+                                  const TernacDevice *device) {
+  // Fields are read only after the check that they are there.
   constexpr size_t headerSize =
       offsetof(TernacDevice, abi_version) + sizeof(TernacDevice::abi_version);
   if (!device || device->struct_size < headerSize || device->abi_version == 0) {
-    setError("'%s' is no driver of a Ternac device: its table is damaged",
-             path);
+    setError("%s is damaged: its device table has no size or no version", what);
     return false;
   }
   if (device->abi_version > TERNAC_ABI_VERSION) {
-    setError("'%s' was built for version %u of the model ABI, but this runtime "
+    setError("%s was built for version %u of the model ABI, but this runtime "
              "knows versions up to %u; use a newer runtime",
-             path, device->abi_version, TERNAC_ABI_VERSION);
+             what, device->abi_version, TERNAC_ABI_VERSION);
     return false;
   }
-  if (device->struct_size < sizeof(TernacDevice)) {
-    setError("'%s' is damaged: expected a device table of %zu bytes, but got "
-             "%u",
-             path, sizeof(TernacDevice), device->struct_size);
+  // Fields behind this one came later.
+  constexpr size_t leastSize =
+      offsetof(TernacDevice, report) + sizeof(TernacDevice::report);
+  if (device->struct_size < leastSize) {
+    setError("%s is damaged: expected a device table of %zu bytes, but got %u",
+             what, leastSize, device->struct_size);
     return false;
   }
   if (!device->name || !*device->name || !device->submit) {
-    setError("'%s' is damaged: its device table has empty fields", path);
+    setError("%s is damaged: its device table has empty fields", what);
     return false;
   }
   return true;
@@ -55,7 +58,9 @@ TernacDriver *ternac_driver_open(const char *path) {
   if (!driver->shared.symbol())
     return nullptr;
   driver->device = reinterpret_cast<TernacDeviceFn>(driver->shared.symbol())();
-  return checkDevice(path, driver->device) ? driver.release() : nullptr;
+  std::string quoted = "'" + std::string(path) + "'";
+  return checkDevice(quoted.c_str(), driver->device) ? driver.release()
+                                                     : nullptr;
 }
 
 void ternac_driver_close(TernacDriver *driver) { delete driver; }

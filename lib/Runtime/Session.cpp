@@ -10,16 +10,19 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Driver.h"
 #include "Error.h"
 #include "HugePages.h"
 #include "Library.h"
 #include "SessionState.h"
+#include "ternac/Runtime/DeviceText.h"
 #include "ternac/Runtime/HostFeatures.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <mutex>
+#include <string>
 #include <utility>
 
 using namespace ternac::runtime;
@@ -79,8 +82,8 @@ static bool resolveOptions(const TernacModel *model,
 }
 
 /// Whether `device`, which may be null, is the one that the library needs.
-static bool checkDevice(const TernacLibrary &library,
-                        const TernacDevice *device) {
+static bool checkNeed(const TernacLibrary &library,
+                      const TernacDevice *device) {
   const char *needed = library.device();
   if (!*needed || (device && strcmp(device->name, needed) == 0))
     return true;
@@ -127,7 +130,8 @@ TernacSession *ternac_session_create(TernacLibrary *library,
   const TernacModel *model = library->model;
   TernacSessionOptions options;
   if (!resolveOptions(model, given, options) ||
-      !checkDevice(*library, options.device))
+      (options.device && !checkDevice("the device given", options.device)) ||
+      !checkNeed(*library, options.device))
     return nullptr;
   MappedMemory workspace =
       allocate("workspace", workspaceBytes(*library, options.threads));
@@ -311,12 +315,11 @@ bool TernacSession::call(const int32_t *tokens, size_t begin, size_t count,
   if (code == TERNAC_OK)
     return true;
   const TernacDevice *device = environment.device;
-  const char *reason =
-      code == TERNAC_ERROR_DEVICE && device && device->last_error
-          ? device->last_error(device->context)
-          : nullptr;
-  if (reason && *reason)
-    setError("the device '%s' failed: %s", device->name, reason);
+  std::string reason;
+  if (code == TERNAC_ERROR_DEVICE && device)
+    reason = deviceText(device->last_error, device->context);
+  if (!reason.empty())
+    setError("the device '%s' failed: %s", device->name, reason.c_str());
   else
     setError("the model library refused a call: %s (code %d)", describe(code),
              code);

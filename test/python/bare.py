@@ -119,6 +119,10 @@ def memref(array):
     return [pointer, pointer, *map(ctypes.c_int64, layout(array.shape))]
 
 
+# Of last_error and report: copies a text out as snprintf does.
+DeviceText = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64)
+
+
 class DeviceTable(ctypes.Structure):
     """`TernacDevice` of ModelABI.h."""
 
@@ -128,8 +132,8 @@ class DeviceTable(ctypes.Structure):
         ("name", ctypes.c_char_p),
         ("context", ctypes.c_void_p),
         ("submit", ctypes.c_void_p),
-        ("last_error", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)),
-        ("report", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)),
+        ("last_error", DeviceText),
+        ("report", DeviceText),
     ]
 
 
@@ -143,7 +147,9 @@ class Device:
 
     def last_error(self):
         table = DeviceTable.from_address(self.table)
-        return table.last_error(table.context).decode()
+        text = ctypes.create_string_buffer(table.last_error(table.context, None, 0) + 1)
+        table.last_error(table.context, text, len(text))
+        return text.value.decode()
 
 
 class Frame(ctypes.Structure):

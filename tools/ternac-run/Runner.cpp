@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Runner.h"
+#include "ternac/Runtime/DeviceText.h"
 #include "ternac/Support/Arguments.h"
 
 #include <algorithm>
@@ -304,8 +305,8 @@ void Runner::report() const {
 void Runner::reportDevice() const {
   const TernacDevice *device =
       driver ? ternac_device_of(driver.get()) : nullptr;
-  if (device && device->report)
-    fputs(device->report(device->context), stderr);
+  if (device)
+    fputs(runtime::deviceText(device->report, device->context).c_str(), stderr);
 }
 
 bool Runner::printTokens() const {

@@ -22,7 +22,7 @@ namespace {
 struct Driver {
   std::mutex mutex; ///< guards what follows: threads submit as they like
   Counts counts;
-  std::string error, report;
+  std::string error;
 };
 
 int32_t submit(void *context, const void *commands, uint64_t bytes,
@@ -39,17 +39,23 @@ int32_t submit(void *context, const void *commands, uint64_t bytes,
   return 1;
 }
 
-const char *lastError(void *context) {
-  auto &driver = *static_cast<Driver *>(context);
-  std::lock_guard lock(driver.mutex);
-  return driver.error.c_str();
+/// Copies `whole` out, as TernacDevice says.
+uint64_t copyText(const std::string &whole, char *text, uint64_t bytes) {
+  if (bytes > 0)
+    text[whole.copy(text, bytes - 1)] = '\0';
+  return whole.size();
 }
 
-const char *report(void *context) {
+uint64_t lastError(void *context, char *text, uint64_t bytes) {
   auto &driver = *static_cast<Driver *>(context);
   std::lock_guard lock(driver.mutex);
-  driver.report = describe(driver.counts);
-  return driver.report.c_str();
+  return copyText(driver.error, text, bytes);
+}
+
+uint64_t report(void *context, char *text, uint64_t bytes) {
+  auto &driver = *static_cast<Driver *>(context);
+  std::lock_guard lock(driver.mutex);
+  return copyText(describe(driver.counts), text, bytes);
 }
 
 } // namespace

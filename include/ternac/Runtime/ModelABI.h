@@ -87,12 +87,14 @@ typedef struct TernacDevice {
    * commands are refused or fail. Threads may call at the same time. */
   int32_t (*submit)(void *context, const void *commands, uint64_t bytes,
                     const TernacBuffer *buffers, uint32_t buffer_count);
-  /* Why `submit` last failed, one sentence without a full stop. Lives until the
-   * next submit. May be null. */
-  const char *(*last_error)(void *context);
-  /* What the device did so far, as lines for a user to read. Lives until the
-   * next call of any function. May be null. */
-  const char *(*report)(void *context);
+  /* Why `submit` last failed, one sentence without a full stop. Like snprintf
+   * it writes at most `bytes` bytes to `text`, the last of them a null if there
+   * are any, and returns the length of the whole text without the null; `text`
+   * may be null if `bytes` is 0. May be null. */
+  uint64_t (*last_error)(void *context, char *text, uint64_t bytes);
+  /* What the device did so far, as lines for a user to read, in the same way.
+   * May be null. */
+  uint64_t (*report)(void *context, char *text, uint64_t bytes);
 } TernacDevice;
 
 /* Name of the symbol that a driver library exports, and its type. The table

@@ -6,8 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "TestSupport.h"
+#include "ternac/Runtime/DeviceText.h"
 #include "gtest/gtest.h"
 
+#include <cstddef>
 #include <vector>
 
 namespace {
@@ -57,9 +59,7 @@ TEST(Driver, NoDriver) {
                       "has no symbol 'ternac_device'"),
             std::string::npos);
   EXPECT_NE(openError("FakeDeviceSmall")
-                .find("expected a device table of " +
-                      std::to_string(sizeof(TernacDevice)) +
-                      " bytes, but got 16"),
+                .find("expected a device table of 48 bytes, but got 16"),
             std::string::npos);
 }
 
@@ -94,7 +94,8 @@ TEST_F(DeviceTest, RunsAndFails) {
   ASSERT_TRUE(session) << ternac_last_error();
   int32_t tokens[] = {1, 13, 4};
   EXPECT_EQ(ternac_feed(session.get(), 0, tokens, 3, nullptr, 0), 0);
-  EXPECT_STREQ(device->report(device->context), "counter: 12 bytes\n");
+  EXPECT_EQ(ternac::runtime::deviceText(device->report, device->context),
+            "counter: 12 bytes\n");
   EXPECT_EQ(ternac_feed(session.get(), 0, tokens + 1, 1, nullptr, 0), -1);
   EXPECT_STREQ(ternac_last_error(),
                "the device 'counter' failed: it does not take 13");
@@ -131,6 +132,61 @@ TEST_F(DeviceTest, FailureLeavesSharedTokens) {
   ASSERT_EQ(
       ternac_feed(session.get(), 2, tokens.data(), 71, expected.data(), 1), 0);
   EXPECT_EQ(after, expected);
+}
+
+TEST_F(DeviceTest, OwnTable) {
+  Driver driver = openDriver("FakeDevice");
+  ASSERT_TRUE(driver) << ternac_last_error();
+  const TernacDevice good = *ternac_device_of(driver.get());
+  auto error = [&](auto change) -> std::string {
+    TernacDevice device = good;
+    change(device);
+    return create(&device) ? "" : ternac_last_error();
+  };
+  const std::string empty =
+      "the device given is damaged: its device table has empty fields";
+  using Device = TernacDevice;
+  EXPECT_EQ(error([](Device &) {}), "");
+  EXPECT_EQ(error([](Device &device) { device.name = nullptr; }), empty);
+  EXPECT_EQ(error([](Device &device) { device.name = ""; }), empty);
+  EXPECT_EQ(error([](Device &device) { device.submit = nullptr; }), empty);
+  EXPECT_EQ(error([](Device &device) { device.last_error = nullptr; }), "");
+  EXPECT_EQ(error([](Device &device) { device.abi_version = 2; }),
+            "the device given was built for version 2 of the model ABI, but "
+            "this runtime knows versions up to 1; use a newer runtime");
+  for (uint32_t bytes : {0u, 4u, 7u})
+    EXPECT_EQ(error([&](Device &device) { device.struct_size = bytes; }),
+              "the device given is damaged: its device table has no size or no "
+              "version");
+  // Fields behind `report` may be missing, the others not.
+  constexpr uint32_t least =
+      offsetof(Device, report) + sizeof(TernacDevice::report);
+  EXPECT_EQ(error([&](Device &device) { device.struct_size = least; }), "");
+  for (uint32_t bytes : {8u, 16u, 32u, 40u, least - 1})
+    EXPECT_EQ(error([&](Device &device) { device.struct_size = bytes; }),
+              "the device given is damaged: expected a device table of " +
+                  std::to_string(least) + " bytes, but got " +
+                  std::to_string(bytes));
+
+  // Also where the model needs none.
+  library.reset(ternac_open(fakeModel().c_str()));
+  ASSERT_TRUE(library) << ternac_last_error();
+  EXPECT_EQ(error([](Device &device) { device.name = nullptr; }), empty);
+  EXPECT_EQ(error([](Device &) {}), "");
+}
+
+TEST_F(DeviceTest, CopiesTextsOut) {
+  Driver driver = openDriver("FakeDevice");
+  ASSERT_TRUE(driver) << ternac_last_error();
+  const TernacDevice *device = ternac_device_of(driver.get());
+  char text[8] = "xxxxxxx";
+  EXPECT_EQ(device->last_error(device->context, text, 0), 19u);
+  EXPECT_STREQ(text, "xxxxxxx");
+  EXPECT_EQ(device->last_error(device->context, text, 6), 19u);
+  EXPECT_STREQ(text, "it do");
+  EXPECT_EQ(ternac::runtime::deviceText(device->last_error, device->context),
+            "it does not take 13");
+  EXPECT_EQ(ternac::runtime::deviceText(nullptr, nullptr), "");
 }
 
 } // namespace

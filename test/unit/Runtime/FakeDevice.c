@@ -27,7 +27,6 @@
 enum { Unlucky = 13 };
 
 static unsigned long long counted;
-static char text[64];
 
 static int32_t submit(void *context, const void *commands, uint64_t bytes,
                       const TernacBuffer *buffers, uint32_t buffer_count) {
@@ -40,15 +39,14 @@ static int32_t submit(void *context, const void *commands, uint64_t bytes,
   return 0;
 }
 
-static const char *lastError(void *context) {
+static uint64_t lastError(void *context, char *text, uint64_t bytes) {
   (void)context;
-  return "it does not take 13";
+  return (uint64_t)snprintf(text, bytes, "it does not take 13");
 }
 
-static const char *report(void *context) {
+static uint64_t report(void *context, char *text, uint64_t bytes) {
   (void)context;
-  snprintf(text, sizeof(text), "counter: %llu bytes\n", counted);
-  return text;
+  return (uint64_t)snprintf(text, bytes, "counter: %llu bytes\n", counted);
 }
 
 static const TernacDevice device = {
