@@ -29,49 +29,50 @@ static const TernacVersion *versionAt(const TernacModel *model,
       first + size_t(number) * model->versions->struct_size);
 }
 
+/// Whether versions are of a size with which each can be found from the first.
+static bool hasSoundSize(const TernacVersion &first) {
+  // Far more than any later version of the ABI adds; without a limit damage
+  // would lead anywhere.
+  constexpr uint32_t mostBytes = 4096;
+  return first.struct_size >= sizeof(TernacVersion) &&
+         first.struct_size <= mostBytes &&
+         first.struct_size % alignof(TernacVersion) == 0;
+}
+
+static bool isWhole(const TernacVersion &version) {
+  return version.abi_version >= 1 &&
+         version.abi_version <= TERNAC_ABI_VERSION && version.name &&
+         version.target && version.cpu_features && version.workspace_bytes &&
+         version.forward;
+}
+
 bool ternac::runtime::hasWholeVersions(const TernacModel *model) {
+  constexpr uint32_t mostVersions = 64;
   if (!hasVersions(model))
     return true;
   if (!model->versions || !model->version_count ||
-      model->versions->struct_size < sizeof(TernacVersion))
+      model->version_count > mostVersions || !hasSoundSize(*model->versions))
     return false;
   for (uint32_t i = 0; i < model->version_count; ++i) {
     const TernacVersion *version = versionAt(model, i);
-    if (!version->name || !version->target || !version->cpu_features ||
-        !version->workspace_bytes || !version->forward)
+    if (version->struct_size != model->versions->struct_size ||
+        !isWhole(*version))
       return false;
   }
-  return true;
+  return model->versions->forward == model->forward;
 }
 
 std::vector<TernacVersion>
 ternac::runtime::versionsOf(const TernacModel *model) {
   std::vector<TernacVersion> versions;
   if (!hasVersions(model))
-    return {{sizeof(TernacVersion), model->abi_version, "",
+    return {{sizeof(TernacVersion), model->abi_version, "baseline",
              model->target ? model->target : "",
              model->cpu_features ? model->cpu_features : "",
              model->workspace_bytes, model->forward}};
   for (uint32_t i = 0; i < model->version_count; ++i)
     versions.push_back(*versionAt(model, i));
   return versions;
-}
-
-/// Whether this host is known to have all of `features`. What it cannot be
-/// asked for is not there: there is always the baseline.
-static bool hostHasAll(std::string_view features) {
-  while (!features.empty()) {
-    size_t comma = features.find(',');
-    std::string_view name = features.substr(0, comma);
-    features.remove_prefix(comma == name.npos ? features.size() : comma + 1);
-    if (name.starts_with('-'))
-      continue;
-    if (name.starts_with('+'))
-      name.remove_prefix(1);
-    if (!name.empty() && !hostHasFeature(name).value_or(false))
-      return false;
-  }
-  return true;
 }
 
 static std::optional<uint32_t>
@@ -102,8 +103,9 @@ ternac::runtime::chooseVersion(const char *path,
                                const std::vector<TernacVersion> &versions,
                                const char *wanted) {
   if (!wanted) {
+    // What the host cannot be asked for is not there: there is the baseline.
     for (size_t i = versions.size() - 1; i > 0; --i)
-      if (hostHasAll(versions[i].cpu_features))
+      if (missingFeatures(versions[i].cpu_features).empty())
         return static_cast<uint32_t>(i);
     return 0;
   }

@@ -20,7 +20,9 @@
 
 namespace ternac::runtime {
 
-/// Whether all versions of the table, if it has them, have all fields.
+/// Whether all versions of the table, if it has them, are of one size, of a
+/// version that this runtime knows, and have all fields, the first those of the
+/// table.
 bool hasWholeVersions(const TernacModel *model);
 
 /// The versions of the table; of one without them, its own fields.

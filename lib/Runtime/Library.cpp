@@ -50,13 +50,16 @@ static bool checkModel(const char *path, const TernacModel *model) {
   if (!model->vocab_size || !model->context_length || !model->max_rows ||
       !model->max_sequences || !model->max_threads || !model->workspace_bytes ||
       !model->cache_bytes || !model->forward ||
-      (model->end_token_count && !model->end_tokens) ||
-      !hasWholeVersions(model)) {
+      (model->end_token_count && !model->end_tokens)) {
     setError("'%s' is damaged: its model table has empty fields", path);
     return false;
   }
   const char *features = model->cpu_features ? model->cpu_features : "";
   std::string missing = missingFeatures(features);
+  if (!hasWholeVersions(model)) {
+    setError("'%s' is damaged: its list of code versions is not whole", path);
+    return false;
+  }
   if (!missing.empty()) {
     setError("'%s' needs processor features that this machine does not have: "
              "%s; compile the model for this machine",

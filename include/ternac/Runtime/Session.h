@@ -57,7 +57,8 @@ const TernacModel *ternac_model_of(const TernacLibrary *library);
 /* The number of the version of the code that the library's sessions run. */
 uint32_t ternac_version_of(const TernacLibrary *library);
 /* The version of that number; NULL from the number of versions on. Lives as
- * long as the library. Its name is "" if the library is older than versions. */
+ * long as the library. Its name is "baseline" if the library is older than
+ * versions. */
 const TernacVersion *ternac_version_at(const TernacLibrary *library,
                                        uint32_t number);
 

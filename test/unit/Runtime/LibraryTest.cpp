@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeVersions.h"
 #include "TestSupport.h"
 #include "gtest/gtest.h"
 
@@ -131,6 +132,10 @@ TEST(Library, BaselineIsAVersion) {
   }
 }
 
+  Library older(
+      ternac_open_version(fakeModel("FakeModelOlder").c_str(), "baseline"));
+  ASSERT_TRUE(older) << ternac_last_error();
+  EXPECT_STREQ(ternac_version_at(older.get(), 0)->name, "baseline");
 TEST(Library, TakesTheLastVersionThatRuns) {
   std::string path = fakeModel("FakeModelVersions");
   Library library(ternac_open(path.c_str()));
@@ -181,7 +186,66 @@ TEST(Library, NamedVersion) {
 TEST(Library, DamagedVersions) {
   std::string path = fakeModel("FakeModelNoVersions");
   EXPECT_EQ(openError(path),
-            "'" + path + "' is damaged: its model table has empty fields");
+            "'" + path +
+                "' is damaged: its list of code versions is not whole");
+
+  // Room for as many as there may be, and one more; entries of a later version
+  // of the ABI are larger.
+  struct Larger {
+    TernacVersion version;
+    uint64_t more;
+  };
+  Library library(ternac_open(fakeModel("FakeModelVersions").c_str()));
+  ASSERT_TRUE(library) << ternac_last_error();
+  const TernacModel &whole = *ternac_model_of(library.get());
+  Larger first = {whole.versions[0], 0};
+  first.version.struct_size = sizeof(Larger);
+  std::vector<Larger> versions(65, first);
+  auto isTaken = [&](uint32_t count) {
+    TernacModel model = whole;
+    model.versions = &versions[0].version;
+    model.version_count = count;
+    return ternac::runtime::hasWholeVersions(&model);
+  };
+  /// Whether two versions are taken after `spoil` has spoilt one of them.
+  auto isTakenAfter = [&](size_t number, auto spoil) {
+    std::vector<Larger> good = versions;
+    spoil(versions[number].version);
+    bool isGood = isTaken(2);
+    versions = good;
+    return isGood;
+  };
+  EXPECT_TRUE(isTaken(1));
+  EXPECT_TRUE(isTaken(64));
+  EXPECT_FALSE(isTaken(65));
+  EXPECT_FALSE(isTaken(0));
+  for (uint32_t bytes : {0u, 40u, 49u, 52u, 4104u, 0xfffffff8u})
+    for (size_t number : {0, 1})
+      EXPECT_FALSE(isTakenAfter(number, [&](TernacVersion &version) {
+        version.struct_size = bytes;
+      })) << bytes;
+  for (size_t number : {0, 1}) {
+    using Version = TernacVersion;
+    EXPECT_TRUE(isTakenAfter(number, [](Version &) {}));
+    EXPECT_FALSE(isTakenAfter(number, [](Version &v) { v.abi_version = 0; }));
+    EXPECT_FALSE(isTakenAfter(
+        number, [](Version &v) { v.abi_version = TERNAC_ABI_VERSION + 1; }));
+    EXPECT_FALSE(isTakenAfter(number, [](Version &v) { v.name = nullptr; }));
+    EXPECT_FALSE(isTakenAfter(number, [](Version &v) { v.target = nullptr; }));
+    EXPECT_FALSE(
+        isTakenAfter(number, [](Version &v) { v.cpu_features = nullptr; }));
+    EXPECT_FALSE(
+        isTakenAfter(number, [](Version &v) { v.workspace_bytes = nullptr; }));
+    EXPECT_FALSE(isTakenAfter(number, [](Version &v) { v.forward = nullptr; }));
+    // The first one's is the table's.
+    auto *other = whole.versions[1].forward;
+    EXPECT_EQ(isTakenAfter(number, [&](Version &v) { v.forward = other; }),
+              number == 1);
+  }
+  versions.clear();
+  TernacModel none = whole;
+  none.versions = nullptr;
+  EXPECT_FALSE(ternac::runtime::hasWholeVersions(&none));
 }
 
 TEST(Library, SeparateWeights) {
