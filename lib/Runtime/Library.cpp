@@ -15,8 +15,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -54,12 +56,12 @@ static bool checkModel(const char *path, const TernacModel *model) {
     setError("'%s' is damaged: its model table has empty fields", path);
     return false;
   }
-  const char *features = model->cpu_features ? model->cpu_features : "";
-  std::string missing = missingFeatures(features);
   if (!hasWholeVersions(model)) {
     setError("'%s' is damaged: its list of code versions is not whole", path);
     return false;
   }
+  const char *features = model->cpu_features ? model->cpu_features : "";
+  std::string missing = missingFeatures(features);
   if (!missing.empty()) {
     setError("'%s' needs processor features that this machine does not have: "
              "%s; compile the model for this machine",
@@ -78,6 +80,13 @@ static bool mapWeights(const std::string &path, TernacLibrary &library) {
   if (dot != std::string::npos && dot > path.rfind('/') + 1)
     weightsPath.resize(dot);
   weightsPath += ".weights";
+  std::error_code none;
+  if (std::filesystem::exists(weightsPath, none) &&
+      !std::filesystem::is_regular_file(weightsPath, none)) {
+    setError("cannot read the weights '%s' of '%s': it is not a regular file",
+             weightsPath.c_str(), path.c_str());
+    return false;
+  }
   library.weights = MappedMemory::mapFile(weightsPath);
   if (!library.weights.data()) {
     setError("cannot read the weights '%s' of '%s': %s", weightsPath.c_str(),

@@ -57,14 +57,18 @@ MappedMemory MappedMemory::allocate(uint64_t bytes) {
 
 MappedMemory MappedMemory::mapFile(const std::string &path) {
   MappedMemory memory;
-  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without the flag, a FIFO would be waited for.
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0)
     return memory;
   struct stat status;
   void *start = MAP_FAILED;
   if (fstat(file, &status) == 0) {
-    start = mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ,
-                 MAP_PRIVATE, file, 0);
+    if (S_ISREG(status.st_mode))
+      start = mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ,
+                   MAP_PRIVATE, file, 0);
+    else
+      errno = ENODEV;
   }
   int error = errno;
   close(file);

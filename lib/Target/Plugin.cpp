@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "ternac/Target/Plugin.h"
+#include "ternac/Support/ELFFile.h"
 
 #include "llvm/BinaryFormat/Magic.h"
-#include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -22,31 +22,6 @@ static llvm::Error makeError(llvm::StringRef path, const llvm::Twine &message) {
                                      "': " + message);
 }
 
-/// Whether the file is as long as its segments say: dlopen would map what they
-/// say and die behind the end of a file that was cut off. Files of other kinds
-/// it refuses itself.
-static bool isWhole(llvm::StringRef contents) {
-  using ELFFile = llvm::object::ELF64LEFile;
-  if (llvm::object::getElfArchType(contents) !=
-      std::pair<unsigned char, unsigned char>(llvm::ELF::ELFCLASS64,
-                                              llvm::ELF::ELFDATA2LSB))
-    return true;
-  auto check = [&]() -> llvm::Error {
-    llvm::Expected<ELFFile> file = ELFFile::create(contents);
-    if (!file)
-      return file.takeError();
-    auto segments = file->program_headers();
-    if (!segments)
-      return segments.takeError();
-    for (const ELFFile::Elf_Phdr &segment : *segments)
-      if (segment.p_type == llvm::ELF::PT_LOAD)
-        if (auto bytes = file->getSegmentContents(segment); !bytes)
-          return bytes.takeError();
-    return llvm::Error::success();
-  };
-  return !llvm::errorToBool(check());
-}
-
 /// Fails unless the file may be given to dlopen.
 static llvm::Error checkFile(llvm::StringRef path) {
   if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
@@ -58,8 +33,13 @@ static llvm::Error checkFile(llvm::StringRef path) {
   if (llvm::identify_magic((*file)->getBuffer()) !=
       llvm::file_magic::elf_shared_object)
     return makeError(path, "expected a shared library");
-  if (!isWhole((*file)->getBuffer()))
-    return makeError(path, "the file is damaged: its end is missing");
+  llvm::StringRef contents = (*file)->getBuffer();
+  std::string other = elf::otherMachine(contents.data(), contents.size());
+  if (!other.empty())
+    return makeError(path, "it is " + other);
+  if (!elf::isWhole(contents.data(), contents.size()))
+    return makeError(path, "it is truncated to " +
+                               llvm::Twine(contents.size()) + " bytes");
   return llvm::Error::success();
 }
 

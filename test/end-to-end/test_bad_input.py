@@ -695,6 +695,8 @@ def test_run_no_model_library(library, tmp_path):
         (tmp_path / name).write_bytes(contents)
         refused("ternac-run", tmp_path / name, "--tokens=1", says=re.escape(name))
     refused("ternac-run", tmp_path, "--tokens=1", says=re.escape(str(tmp_path)))
+    os.mkfifo(tmp_path / "pipe.so")
+    refused("ternac-run", tmp_path / "pipe.so", "--tokens=1", says=r"pipe\.so' is no Ternac model library: it is not a regular file")
     source = tmp_path / "other.c"
     source.write_text("int other(void) { return 1; }\n")
     refused("ternac-run", build(source, tmp_path / "other.so"), "--tokens=1", says=[r"other\.so", "ternac_model|model library"])

@@ -29,8 +29,8 @@ public:
 
   /// `bytes` of zeroed memory; `data()` is null if there is not enough.
   static MappedMemory allocate(uint64_t bytes);
-  /// The contents of a file, read only. On failure `data()` is null and errno
-  /// says why.
+  /// The contents of a regular file, read only. On failure `data()` is null and
+  /// errno says why.
   static MappedMemory mapFile(const std::string &path);
 
   void *data() const { return start; }

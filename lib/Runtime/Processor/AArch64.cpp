@@ -8,7 +8,6 @@
 #include "Processor.h"
 
 #include <asm/hwcap.h>
-#include <elf.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 
@@ -97,8 +96,6 @@ std::optional<bool> processor::hasFeature(std::string_view name) {
 }
 
 uint64_t processor::grants() { return 0; }
-
-uint16_t processor::elfMachine() { return EM_AARCH64; }
 
 // Longer than a yield, which does nothing on most of them.
 void processor::relax() { __asm__ volatile("isb"); }

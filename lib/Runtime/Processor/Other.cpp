@@ -19,6 +19,4 @@ std::optional<bool> processor::hasFeature(std::string_view) {
 
 uint64_t processor::grants() { return 0; }
 
-uint16_t processor::elfMachine() { return 0; }
-
 void processor::relax() {}

@@ -15,7 +15,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace ternac::runtime::processor {
@@ -27,14 +26,8 @@ std::optional<bool> hasFeature(std::string_view name);
 /// The TERNAC_FEATURE_* bits that this process may use.
 uint64_t grants();
 
-/// The number of this machine in ELF files; 0 if it is not known.
-uint16_t elfMachine();
-
 /// Tells the processor that this is a spinning loop.
 void relax();
-
-/// What people call the machine of that number. The same on all machines.
-std::string nameOfELFMachine(uint16_t machine);
 
 } // namespace ternac::runtime::processor
 

@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <fstream>
 
-#include <elf.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -106,8 +105,6 @@ std::optional<bool> processor::hasFeature(std::string_view name) {
 }
 
 uint64_t processor::grants() { return 0; }
-
-uint16_t processor::elfMachine() { return EM_RISCV; }
 
 // pause, for assemblers that do not know it.
 void processor::relax() { __asm__ volatile(".4byte 0x0100000f"); }

@@ -12,7 +12,6 @@
 #include <array>
 
 #include <cpuid.h>
-#include <elf.h>
 #ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -270,7 +269,5 @@ std::optional<bool> processor::hasFeature(std::string_view name) {
 uint64_t processor::grants() {
   return hasFeature("amx-tile").value_or(false) ? TERNAC_FEATURE_TILES : 0;
 }
-
-uint16_t processor::elfMachine() { return EM_X86_64; }
 
 void processor::relax() { __builtin_ia32_pause(); }

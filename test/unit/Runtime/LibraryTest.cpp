@@ -56,8 +56,10 @@ TEST(Library, NoModelLibrary) {
   EXPECT_NE(openError(text).find("is no Ternac model library"),
             std::string::npos);
   unlink(text.c_str());
-  EXPECT_NE(openError(testing::TempDir()).find("is no Ternac model library"),
-            std::string::npos);
+  for (const char *path : {".", "/dev/null"})
+    EXPECT_EQ(openError(path),
+              "'" + std::string(path) +
+                  "' is no Ternac model library: it is not a regular file");
   EXPECT_NE(openError(fakeModel("FakeModelNoSymbol"))
                 .find("is no Ternac model library: it has no symbol "
                       "'ternac_model'"),
@@ -130,12 +132,12 @@ TEST(Library, BaselineIsAVersion) {
               ternac_model_of(library.get())->forward);
     EXPECT_FALSE(ternac_version_at(library.get(), 1));
   }
-}
-
   Library older(
       ternac_open_version(fakeModel("FakeModelOlder").c_str(), "baseline"));
   ASSERT_TRUE(older) << ternac_last_error();
   EXPECT_STREQ(ternac_version_at(older.get(), 0)->name, "baseline");
+}
+
 TEST(Library, TakesTheLastVersionThatRuns) {
   std::string path = fakeModel("FakeModelVersions");
   Library library(ternac_open(path.c_str()));
@@ -263,6 +265,14 @@ TEST(Library, SeparateWeights) {
   fclose(file);
   EXPECT_EQ(openError(link), "'" + weights + "' does not fit '" + link +
                                  "': expected 64 bytes, but got 9");
+
+  // A FIFO would be waited for.
+  unlink(weights.c_str());
+  ASSERT_EQ(mkfifo(weights.c_str(), 0600), 0);
+  EXPECT_EQ(openError(link), "cannot read the weights '" + weights + "' of '" +
+                                 link + "': it is not a regular file");
+  unlink(weights.c_str());
+  fclose(fopen(weights.c_str(), "w"));
 
   ASSERT_EQ(truncate(weights.c_str(), 64), 0);
   Library library(ternac_open(link.c_str()));
