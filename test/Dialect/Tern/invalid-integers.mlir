@@ -308,6 +308,46 @@ func.func @f(%env: !tern.environment, %q: memref<?xi8, strided<[2]>>) {
 
 // -----
 
+// submit C4
+llvm.mlir.global internal constant @program("commands")
+func.func @f(%env: !tern.environment, %q: memref<?xindex>) {
+  // expected-error@+1 {{(C4) expected buffers of integers or floats of whole bytes, but got 'memref<?xindex>'}}
+  tern.submit %env, "array" @program(%q) : memref<?xindex>
+  return
+}
+
+// -----
+
+// submit C4
+llvm.mlir.global internal constant @program("commands")
+func.func @f(%env: !tern.environment, %q: memref<?xvector<4xi8>>) {
+  // expected-error@+1 {{(C4) expected buffers of integers or floats of whole bytes, but got 'memref<?xvector<4xi8>>'}}
+  tern.submit %env, "array" @program(%q) : memref<?xvector<4xi8>>
+  return
+}
+
+// -----
+
+// submit C4
+llvm.mlir.global internal constant @program("commands")
+func.func @f(%env: !tern.environment, %q: memref<?xi1>) {
+  // expected-error@+1 {{(C4) expected buffers of integers or floats of whole bytes, but got 'memref<?xi1>'}}
+  tern.submit %env, "array" @program(%q) : memref<?xi1>
+  return
+}
+
+// -----
+
+// submit C4
+llvm.mlir.global internal constant @program("commands")
+func.func @f(%env: !tern.environment, %q: memref<?xi4>) {
+  // expected-error@+1 {{(C4) expected buffers of integers or floats of whole bytes, but got 'memref<?xi4>'}}
+  tern.submit %env, "array" @program(%q) : memref<?xi4>
+  return
+}
+
+// -----
+
 // claim C1
 func.func @f(%env: !tern.environment, %n: index) {
   // expected-error@+1 {{(C1) expected a positive step, but got 0}}

@@ -366,10 +366,17 @@ LogicalResult GrantedOp::verify() {
 LogicalResult SubmitOp::verify() {
   if (getDevice().empty())
     return emitOpError("(C1) expected the name of a device");
-  for (Value buffer : getBuffers())
-    if (!cast<MemRefType>(buffer.getType()).areTrailingDimsContiguous(1))
-      return emitOpError("(C3) expected contiguous buffers, but got ")
-             << buffer.getType();
+  for (Value buffer : getBuffers()) {
+    auto type = cast<MemRefType>(buffer.getType());
+    if (!type.areTrailingDimsContiguous(1))
+      return emitOpError("(C3) expected contiguous buffers, but got ") << type;
+    // The size of others in bytes is the host's business.
+    Type element = type.getElementType();
+    if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8 != 0)
+      return emitOpError("(C4) expected buffers of integers or floats of whole "
+                         "bytes, but got ")
+             << type;
+  }
   return success();
 }
 

@@ -139,6 +139,7 @@ def Tern_SubmitOp : Tern_Op<"submit", [
     * (C1) `device` is not empty.
     * (C2) `commands` is a symbol of the module.
     * (C3) a buffer is contiguous.
+    * (C4) its elements are integers or floats of whole bytes.
 
     Example:
 
