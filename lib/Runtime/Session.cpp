@@ -89,7 +89,7 @@ static bool checkNeed(const TernacLibrary &library,
     return true;
   if (!device)
     setError("the model needs the device '%s'; bring a driver for it "
-             "(ternac-run: --device=DRIVER.so)",
+             "(--device=DRIVER.so of the tools)",
              needed);
   else
     setError("the model needs the device '%s', but got a driver for '%s'",

@@ -41,7 +41,8 @@ namespace {
 /// A session, and what to feed to it.
 class Subject {
 public:
-  bool create(TernacLibrary *library, const Options &options, uint32_t threads);
+  bool create(TernacLibrary *library, const TernacDevice *device,
+              const Options &options, uint32_t threads);
 
   /// One sample in tokens per second of all sequences together; nullopt after
   /// an error.
@@ -70,14 +71,15 @@ static uint32_t largest(const std::vector<int32_t> &values) {
   return position == values.end() ? 0 : static_cast<uint32_t>(*position);
 }
 
-bool Subject::create(TernacLibrary *library, const Options &options,
-                     uint32_t threads) {
+bool Subject::create(TernacLibrary *library, const TernacDevice *device,
+                     const Options &options, uint32_t threads) {
   const TernacModel &model = *ternac_model_of(library);
   TernacSessionOptions wanted = {};
   wanted.struct_size = sizeof(wanted);
   wanted.threads = threads;
   wanted.no_pinning = options.noPinning;
   wanted.huge_pages = options.hugePages;
+  wanted.device = device;
   uint32_t prompts =
       options.prompts.empty() ? 1 : largest(options.prefillSequences);
   wanted.sequences = std::max(prompts, largest(options.sequences));
@@ -252,11 +254,12 @@ static void showProgress(const Result *result) {
 
 /// Runs everything once with the most threads: pages get loaded and the memory
 /// is known before this program's own buffers add to it.
-static bool warmUp(TernacLibrary *library, const Options &options,
-                   Clock::time_point started, Measurements &all) {
+static bool warmUp(TernacLibrary *library, const TernacDevice *device,
+                   const Options &options, Clock::time_point started,
+                   Measurements &all) {
   uint32_t threads = largest(options.threads);
   Subject subject;
-  if (!subject.create(library, options, threads)) {
+  if (!subject.create(library, device, options, threads)) {
     Arguments::error("%s", ternac_last_error());
     return false;
   }
@@ -337,11 +340,12 @@ static bool useWeights(TernacLibrary *library, MemoryReader &reader) {
 }
 
 std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
+                                                   const TernacDevice *device,
                                                    const Options &options,
                                                    Clock::time_point started) {
   const TernacModel &model = *ternac_model_of(library);
   Measurements all;
-  if (!warmUp(library, options, started, all))
+  if (!warmUp(library, device, options, started, all))
     return std::nullopt;
   Readers readers;
   if (!readers.huge.allocate()) {
@@ -352,7 +356,7 @@ std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
   for (uint32_t threads : options.threads) {
     Subject subject;
     std::unique_ptr<runtime::ThreadPool> pool;
-    if (subject.create(library, options, threads))
+    if (subject.create(library, device, options, threads))
       pool = runtime::ThreadPool::create(threads, !options.noPinning);
     if (!pool) {
       Arguments::error("%s", ternac_last_error());

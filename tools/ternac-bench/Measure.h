@@ -67,11 +67,12 @@ struct Measurements {
   double firstTokenSeconds = 0; ///< from opening the library to first logits
 };
 
-/// Does what `options` asks for; `started` is when the library was about to be
-/// opened. Nullopt after an error, which has been printed.
+/// Does what `options` asks for, with `device` if it is not null; `started` is
+/// when the library was about to be opened. Nullopt after an error, which has
+/// been printed.
 std::optional<Measurements>
-measure(TernacLibrary *library, const Options &options,
-        std::chrono::steady_clock::time_point started);
+measure(TernacLibrary *library, const TernacDevice *device,
+        const Options &options, std::chrono::steady_clock::time_point started);
 
 } // namespace ternac::bench
 

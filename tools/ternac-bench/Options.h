@@ -32,6 +32,7 @@ struct Options {
   uint32_t repetitions = 3;
   bool noPinning = false;
   bool hugePages = false;
+  std::string device;      ///< a driver library; empty: none
   std::string codeVersion; ///< empty: the last that this machine can run
   /// The file for JSON, "" for standard output, nullopt for none.
   std::optional<std::string> json;

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/Device.h"
 #include "Measure.h"
 #include "Options.h"
 #include "Report.h"
@@ -28,7 +29,11 @@ static int run(TernacLibrary *library, Options &options,
   const TernacModel &model = *ternac_model_of(library);
   if (std::optional<int> status = options.resolve(model))
     return *status;
-  std::optional<Measurements> measurements = measure(library, options, started);
+  tool::Device device;
+  if (!device.open(options.device, model, options.library))
+    return 1;
+  std::optional<Measurements> measurements =
+      measure(library, device.table(), options, started);
   if (!measurements)
     return 1;
   uint32_t number = ternac_version_of(library);

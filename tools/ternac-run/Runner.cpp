@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Runner.h"
-#include "ternac/Runtime/DeviceText.h"
 #include "ternac/Support/Arguments.h"
 
 #include <algorithm>
@@ -76,7 +75,8 @@ bool Runner::prepare() {
     return false;
   if (!createSampler())
     return runtimeError();
-  if (!openDevice() || !createSession() || !allocateLogits())
+  if (!device.open(options.device, *model, options.library) ||
+      !createSession() || !allocateLogits())
     return false;
   size_t rows = 0;
   for (const std::vector<int32_t> &prompt : options.prompts)
@@ -90,13 +90,6 @@ bool Runner::prepare() {
 Runner::Sampler Runner::createSampler() const {
   return Sampler(ternac_sampler_create(options.temperature, options.topK,
                                        options.topP, options.seed));
-}
-
-bool Runner::openDevice() {
-  if (options.device.empty())
-    return true;
-  driver.reset(ternac_driver_open(options.device.c_str()));
-  return driver || runtimeError();
 }
 
 bool Runner::createSession() {
@@ -122,7 +115,7 @@ bool Runner::createSession() {
   wanted.sequences = sequences;
   wanted.cache_blocks =
       static_cast<uint32_t>(std::min<uint64_t>(sum, UINT32_MAX));
-  wanted.device = driver ? ternac_device_of(driver.get()) : nullptr;
+  wanted.device = device.table();
   session.reset(ternac_session_create(library.get(), &wanted));
   if (!session)
     return runtimeError();
@@ -299,14 +292,7 @@ void Runner::report() const {
       fprintf(stderr, ", %u prompts at a time", sequences);
     fputc('\n', stderr);
   }
-  reportDevice();
-}
-
-void Runner::reportDevice() const {
-  const TernacDevice *device =
-      driver ? ternac_device_of(driver.get()) : nullptr;
-  if (device)
-    fputs(runtime::deviceText(device->report, device->context).c_str(), stderr);
+  fputs(device.report().c_str(), stderr);
 }
 
 bool Runner::printTokens() const {

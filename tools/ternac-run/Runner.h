@@ -14,6 +14,7 @@
 #ifndef TERNAC_TOOLS_RUN_RUNNER_H
 #define TERNAC_TOOLS_RUN_RUNNER_H
 
+#include "../common/Device.h"
 #include "NpyWriter.h"
 #include "Options.h"
 #include "ternac/Runtime/Session.h"
@@ -46,7 +47,6 @@ private:
   };
 
   bool prepare();
-  bool openDevice();
   bool createSession();
   bool allocateLogits();
   Sampler createSampler() const;
@@ -60,13 +60,12 @@ private:
   }
   void reportVersion() const;
   void report() const;
-  void reportDevice() const;
   bool printTokens() const;
 
   const Options &options;
   const bool wantsLogits;
   // The session must go before the library it runs and the device it uses.
-  std::unique_ptr<TernacDriver, Deleter<ternac_driver_close>> driver;
+  tool::Device device;
   std::unique_ptr<TernacLibrary, Deleter<ternac_close>> library;
   std::unique_ptr<TernacSession, Deleter<ternac_session_destroy>> session;
   const TernacModel *model = nullptr;

@@ -74,7 +74,7 @@ TEST_F(DeviceTest, Missing) {
   EXPECT_FALSE(create(nullptr));
   EXPECT_STREQ(ternac_last_error(),
                "the model needs the device 'counter'; bring a driver for it "
-               "(ternac-run: --device=DRIVER.so)");
+               "(--device=DRIVER.so of the tools)");
   EXPECT_FALSE(ternac_session_create(library.get(), nullptr));
 }
 
