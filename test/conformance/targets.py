@@ -1,6 +1,6 @@
 # Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The targets under test and what each claims: a new target is one line of TARGETS."""
+"""The targets under test and what each claims: a new target is one line of IN_TREE."""
 
 import json
 import os

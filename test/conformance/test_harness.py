@@ -20,6 +20,8 @@ struct Frame {
   void *context;
   void (*barrier)(void *, uint32_t);
   int64_t *counter, claimed, granted;
+  const void *device;
+  int64_t failed;
 };
 /* y = factor * x backwards, and z grows by one: shared out among the threads, by way of the scratch memory of them all. */
 FUNCTION(works) {
@@ -27,7 +29,8 @@ FUNCTION(works) {
     scratch[i] = (int32_t)factor * x[i];
   __atomic_fetch_add(frame->counter, 1, __ATOMIC_RELAXED);
   frame->barrier(frame->context, (uint32_t)frame->thread);
-  int all = __atomic_load_n(frame->counter, __ATOMIC_RELAXED) == frame->threads && !frame->claimed && !frame->granted;
+  int all = __atomic_load_n(frame->counter, __ATOMIC_RELAXED) == frame->threads && !frame->claimed && !frame->granted &&
+            !frame->device && !frame->failed;
   for (int64_t i = frame->thread; i < x_size; i += frame->threads) {
     y[i] = all && y_size == x_size && y_stride == 1 && !weights_size ? scratch[x_size - 1 - i] : -1;
     z[i] += 1;

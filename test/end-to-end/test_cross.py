@@ -15,7 +15,7 @@ from ternac import oracle
 
 sys.path.insert(0, str(support.ROOT / "test" / "conformance"))
 from machines import AARCH64, RISCV64  # noqa: E402
-from targets import TARGETS  # noqa: E402
+from targets import IN_TREE  # noqa: E402
 
 # The rows of the table of tolerances, and the options of each.
 MODES = {("as-stored", "f32", "f32"): support.EXACT, ("i8", "f16", "auto"): ()}
@@ -63,7 +63,7 @@ def expected(mode, tmp_path_factory):
     return prompt, logits[: len(prompt)], support.logits(library, prompt), tokens
 
 
-@pytest.fixture(scope="module", params=[target for target in TARGETS if target.machine], ids=str)
+@pytest.fixture(scope="module", params=[target for target in IN_TREE if target.machine], ids=str)
 def target(request):
     if reason := request.param.why_not_here():
         pytest.skip(reason)
@@ -104,7 +104,7 @@ def test_missing_features(target, tmp_path):
         assert result.returncode == 0
 
 
-MACHINES = {machine: next((target for target in TARGETS if target.machine == machine), None) for machine in BASELINE}
+MACHINES = {machine: next((target for target in IN_TREE if target.machine == machine), None) for machine in BASELINE}
 NAMES = {AARCH64: "AArch64", RISCV64: "RISC-V"}
 
 

@@ -56,6 +56,8 @@ struct Frame {
   void (*barrier)(void *context, uint32_t thread);
   int64_t *counter;
   int64_t claimed, granted;
+  const void *device;
+  int64_t failed;
 };
 
 typedef int64_t Word;
@@ -221,7 +223,9 @@ static void *run(void *argument) {
                         wait_for_all,
                         &call.counter,
                         0,
-                        call.granted};
+                        call.granted,
+                        NULL,
+                        0};
   Word words[MAX_WORDS] = {0};
   memcpy(words, call.words, call.word_count * sizeof(Word));
   words[call.word_count] = (Word)(intptr_t)&frame;
