@@ -47,6 +47,10 @@ struct Shape {
 /// Writes the instructions for one block of rows of activations: for each 16
 /// rows of the matrix, sums over all columns. A matrix with more columns than
 /// the memories hold goes in chunks of them.
+///
+/// The memory engine takes its instructions in order, and those that store sums
+/// or replace activations wait for the array. So weights, which have a second
+/// bank, are asked for before these.
 void writeProgram(ImplicitLocOpBuilder &b, const Shape &shape) {
   DescriptorOp::create(b, kActivations, kActivations, shape.qStride);
   DescriptorOp::create(b, kWeights, kWeights, tarray::kBlockBytes);
@@ -55,19 +59,27 @@ void writeProgram(ImplicitLocOpBuilder &b, const Shape &shape) {
   bool fits = all <= kBlocks;
   if (fits)
     LoadActivationsOp::create(b, kActivations, /*block=*/0, all);
-  for (int64_t row = 0; row < shape.rows; row += kLanes) {
-    int64_t tile = row / kLanes * all;
-    ClearSumsOp::create(b);
-    for (int64_t block = 0; block < all; block += kBlocks) {
-      int64_t count = std::min<int64_t>(kBlocks, all - block);
-      if (!fits)
-        LoadActivationsOp::create(b, kActivations, block, count);
-      LoadWeightsOp::create(b, kWeights, tile + block, count);
-      AccumulateOp::create(b, count);
-    }
+  auto store = [&](int64_t row) {
     int64_t lanes = std::min<int64_t>(kLanes, shape.rows - row);
     StoreSumsOp::create(b, kSums, row, lanes);
+  };
+  int64_t row = 0;
+  for (; row < shape.rows; row += kLanes) {
+    int64_t tile = row / kLanes * all;
+    for (int64_t block = 0; block < all; block += kBlocks) {
+      int64_t count = std::min<int64_t>(kBlocks, all - block);
+      LoadWeightsOp::create(b, kWeights, tile + block, count);
+      if (block == 0) {
+        if (row > 0)
+          store(row - kLanes);
+        ClearSumsOp::create(b);
+      }
+      if (!fits)
+        LoadActivationsOp::create(b, kActivations, block, count);
+      AccumulateOp::create(b, count);
+    }
   }
+  store(row - kLanes);
 }
 
 /// The program for `op`; those of one shape have one.

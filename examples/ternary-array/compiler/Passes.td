@@ -40,8 +40,8 @@ def ConvertTernToTArrayPass
       tarray.descriptor 1, buffer 1, row_bytes 64
       tarray.descriptor 2, buffer 2, row_bytes 64
       tarray.load_activations 0, block 0, blocks 4
-      tarray.clear_sums
       tarray.load_weights 1, block 0, blocks 4
+      tarray.clear_sums
       tarray.accumulate blocks 4
       tarray.store_sums 2, column 0, lanes 16
     }

@@ -25,6 +25,8 @@ static constexpr double kMemoryByte = 1300.0 / 8;
 void Counts::add(const Counts &other) {
   programs += other.programs;
   cycles += other.cycles;
+  memoryCycles += other.memoryCycles;
+  arrayCycles += other.arrayCycles;
   byteAdditions += other.byteAdditions;
   sumAdditions += other.sumAdditions;
   memoryBytes += other.memoryBytes;
@@ -49,11 +51,13 @@ std::string tarray::describe(const Counts &counts) {
   double onChip = counts.onChipEnergy() / 1e6;
   double memory = counts.memoryEnergy() / 1e6;
   snprintf(text, sizeof(text),
-           "%s: %llu programs, %llu cycles\n"
+           "%s: %llu programs, %llu cycles (memory busy in %llu, array in "
+           "%llu)\n"
            "  additions: %llu of 8 bits, %llu of 32 bits\n"
            "  bytes: memory %llu, activations %llu, weights %llu\n"
            "  energy: %.2f uJ (memory %.2f, on chip %.2f, additions %.2f)\n",
            kDeviceName, number(counts.programs), number(counts.cycles),
+           number(counts.memoryCycles), number(counts.arrayCycles),
            number(counts.byteAdditions), number(counts.sumAdditions),
            number(counts.memoryBytes), number(counts.activationBytes),
            number(counts.weightBytes), additions + onChip + memory, memory,
@@ -122,8 +126,9 @@ static std::string checkInside(const char *what, uint64_t first, uint64_t count,
 }
 
 void Simulator::move(uint64_t start, uint64_t bytes) {
-  memoryDone = std::max(memoryDone, start) + kLatency +
-               (bytes + kBytesPerCycle - 1) / kBytesPerCycle;
+  uint64_t cycles = kLatency + (bytes + kBytesPerCycle - 1) / kBytesPerCycle;
+  memoryDone = std::max(memoryDone, start) + cycles;
+  total.memoryCycles += cycles;
   total.memoryBytes += bytes;
 }
 
@@ -237,6 +242,7 @@ std::string Simulator::accumulate(Instruction instruction) {
   uint64_t steps = uint64_t(instruction.count) * rows;
   uint64_t start = std::max({arrayDone, activationsLoaded, bank.loaded});
   arrayDone = bank.free = start + steps;
+  total.arrayCycles += steps;
   total.sumAdditions += steps * kLanes;
   total.activationBytes += steps * kBlockColumns;
   // The lanes keep a block for all rows.

@@ -17,10 +17,13 @@
 // weights come while the array works on these; all else has one place.
 //
 // Energy. M. Horowitz, "Computing's energy problem (and what we can do about
-// it)", ISSCC 2014, pp. 10-14, figure 1.1.9, for 45 nm at 0.9 V: integer
-// additions 0.03 pJ (8 bits) and 0.1 pJ (32 bits); 64 bits of a cache of 8 KB
-// 10 pJ, of 32 KB 20 pJ; 64 bits of DRAM 1.3 to 2.6 nJ, of which we take the
-// least. Writing is taken to cost what reading does. Control is not counted.
+// it)", ISSCC 2014, pp. 10-14, for 45 nm at 0.9 V: integer additions 0.03 pJ
+// (8 bits) and 0.1 pJ (32 bits); 64 bits of a cache of 8 KB 10 pJ, of 32 KB
+// 20 pJ; 64 bits of DRAM 1.3 to 2.6 nJ, of which we take the least. Writing is
+// taken to cost what reading does. Not counted are control, and the sums, of
+// which a step reads and writes 64 bytes each: 1 KiB of registers, for which
+// there is no figure. The additions that make 16 activations one partial sum,
+// of up to 12 bits, are all taken to be of 8. So the truth is more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,6 +44,7 @@ inline constexpr uint64_t kLatency = 64, kBytesPerCycle = 16;
 
 struct Counts {
   uint64_t programs = 0, cycles = 0;
+  uint64_t memoryCycles = 0, arrayCycles = 0; ///< that each engine is busy
   uint64_t byteAdditions = 0; ///< of an activation, for each trit but 0
   uint64_t sumAdditions = 0;  ///< of a lane's sum, for each block and row
   uint64_t memoryBytes = 0;   ///< of the host, read and written

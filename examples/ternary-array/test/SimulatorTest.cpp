@@ -121,7 +121,9 @@ TEST(Simulator, CountsBytesAndCycles) {
   EXPECT_EQ(counts.activationBytes, 2 * 4 * 128);
   EXPECT_EQ(counts.weightBytes, 2 * 8 * 64);
   // Two loads of 512 bytes, 4 x 8 steps, a store of 256.
-  EXPECT_EQ(counts.cycles, 2 * (64 + 32) + 32 + (64 + 16));
+  EXPECT_EQ(counts.memoryCycles, 2 * (64 + 32) + (64 + 16));
+  EXPECT_EQ(counts.arrayCycles, 4 * 8u);
+  EXPECT_EQ(counts.cycles, counts.memoryCycles + counts.arrayCycles);
 }
 
 TEST(Simulator, LoadsWeightsWhileTheArrayWorks) {

@@ -3,7 +3,8 @@
 #tile2 = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
 #array = #tern.target<name = "ternary-array", capabilities = ["ternary_array"]>
 
-// Two tiles of rows, the last one in part; both ops share the program.
+// Two tiles of rows, the last one in part; both ops share the program. Weights
+// of the second are loaded before the sums of the first are stored.
 
 // CHECK-LABEL: func.func @two
 // CHECK-SAME: %[[Q:[^:]*]]: memref<?x64xi8>, %{{[^:]*}}: memref<?xi32>, %[[W:[^:]*]]: memref<512xi8>, %{{[^:]*}}: memref<?x18xi32>, %[[ENV:.*]]: !tern.environment
@@ -22,12 +23,12 @@
 // CHECK-NEXT: tarray.descriptor 1, buffer 1, row_bytes 64
 // CHECK-NEXT: tarray.descriptor 2, buffer 2, row_bytes 72
 // CHECK-NEXT: tarray.load_activations 0, block 0, blocks 4
-// CHECK-NEXT: tarray.clear_sums
 // CHECK-NEXT: tarray.load_weights 1, block 0, blocks 4
+// CHECK-NEXT: tarray.clear_sums
 // CHECK-NEXT: tarray.accumulate blocks 4
+// CHECK-NEXT: tarray.load_weights 1, block 4, blocks 4
 // CHECK-NEXT: tarray.store_sums 2, column 0, lanes 16
 // CHECK-NEXT: tarray.clear_sums
-// CHECK-NEXT: tarray.load_weights 1, block 4, blocks 4
 // CHECK-NEXT: tarray.accumulate blocks 4
 // CHECK-NEXT: tarray.store_sums 2, column 16, lanes 2
 // CHECK-NEXT: }
@@ -44,17 +45,18 @@ module attributes {tern.target = #array} {
 
 // -----
 
-// More columns than the memories hold: in chunks, whose sums add up.
+// More columns than the memories hold: in chunks, whose sums add up, and whose
+// weights are loaded before activations are replaced.
 
 #tile2 = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
 
 // CHECK: tarray.program @tern_matmul_add_sub_tile2_16x2049_q2064
-// CHECK: tarray.clear_sums
+// CHECK: tarray.load_weights 1, block 0, blocks 128
+// CHECK-NEXT: tarray.clear_sums
 // CHECK-NEXT: tarray.load_activations 0, block 0, blocks 128
-// CHECK-NEXT: tarray.load_weights 1, block 0, blocks 128
 // CHECK-NEXT: tarray.accumulate blocks 128
-// CHECK-NEXT: tarray.load_activations 0, block 128, blocks 1
 // CHECK-NEXT: tarray.load_weights 1, block 128, blocks 1
+// CHECK-NEXT: tarray.load_activations 0, block 128, blocks 1
 // CHECK-NEXT: tarray.accumulate blocks 1
 // CHECK-NEXT: tarray.store_sums 2, column 0, lanes 16
 module attributes {tern.target = #tern.target<name = "ternary-array", capabilities = ["ternary_array"]>} {
