@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import lit.formats
@@ -67,6 +68,8 @@ if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= words:
     config.available_features.add("avx512")
 if config.sanitize == "ON":
     config.available_features.add("sanitizers")
+if shutil.which("clang-format-22"):
+    config.available_features.add("clang-format-22")
 for package in ("numpy", "tokenizers", "torch", "onnx"):
     if not subprocess.run(
         [config.python, "-c", f"import {package}"], capture_output=True

@@ -21,6 +21,7 @@ using namespace ternac::bench;
 static constexpr uint64_t sampleBytes = uint64_t(512) << 20;
 /// The unit in which memory is shared out.
 static constexpr uint64_t unitBytes = uint64_t(1) << 20;
+
 void MemoryReader::use(const char *begin, uint64_t bytes) {
   // Full vectors need whole lines.
   uintptr_t address = reinterpret_cast<uintptr_t>(begin);

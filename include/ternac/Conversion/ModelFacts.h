@@ -28,7 +28,7 @@ struct ModelFacts {
   llvm::SmallVector<int32_t> endTokens;
   int64_t weightsBytes, cacheBlockBytes;
   std::string device; ///< "" for none
-  std::string json; ///< tern.model as JSON, with the bytes that a token reads
+  std::string json;   ///< tern.model as JSON, with the bytes that a token reads
 };
 
 /// What it says of the code for one machine.

@@ -90,8 +90,8 @@ llvm::LogicalResult lowerToPanels(tern::MatmulOp op, VectorBuilder &v,
                                   const PanelStrategy &strategy,
                                   llvm::StringRef suffix = "");
 
-/// Moves `op` to where `can` is true and writes a matmul of strategy dot, of the
-/// same packed weights, for elsewhere.
+/// Moves `op` to where `can` is true and writes a matmul of strategy dot, of
+/// the same packed weights, for elsewhere.
 void leaveRestToDot(tern::MatmulOp op, mlir::Value can);
 
 /// Lowers `op` to a kernel of `blocks` for one or few tokens and, if its layout

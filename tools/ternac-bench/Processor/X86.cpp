@@ -98,6 +98,7 @@ using namespace ternac::bench;
   }
   _tile_release();
 }
+
 std::vector<Int8Kernel> ternac::bench::int8Kernels() {
   return {
       {"amx-int8", runAMX, int8Steps * 6.0 * 16 * 16 * 64},
