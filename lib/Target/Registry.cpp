@@ -114,6 +114,22 @@ llvm::Expected<TargetSpec> TargetSpec::parse(llvm::StringRef text) {
   return spec;
 }
 
+TargetSpec TargetSpec::of(tern::TargetAttr attr) {
+  TargetSpec spec;
+  spec.name = attr.getName().str();
+  spec.values = {{"triple", attr.getTripleOrEmpty().str()},
+                 {"cpu", attr.getCpuOrEmpty().str()},
+                 {"features", attr.getFeaturesOrEmpty().str()},
+                 {"vector_bits", std::to_string(attr.getVectorBits())},
+                 {"l1d", std::to_string(attr.getL1d())},
+                 {"l2", std::to_string(attr.getL2())},
+                 {"bandwidth", std::to_string(attr.getBandwidth())},
+                 {"peak", std::to_string(attr.getPeak())}};
+  std::erase_if(spec.values,
+                [](const auto &value) { return value.second.empty(); });
+  return spec;
+}
+
 /// The keys of `target`, `model` among them if it has models.
 static std::vector<TargetKey> allKeys(const Target &target) {
   std::vector<TargetKey> keys = target.keys();
@@ -189,20 +205,13 @@ ternac::resolveTarget(mlir::MLIRContext *context, llvm::StringRef text) {
 
 llvm::Error Target::check(mlir::MLIRContext *context,
                           tern::TargetAttr attr) const {
-  const std::map<llvm::StringRef, std::string> parameters = {
-      {"triple", attr.getTripleOrEmpty().str()},
-      {"cpu", attr.getCpuOrEmpty().str()},
-      {"features", attr.getFeaturesOrEmpty().str()},
-      {"vector_bits", std::to_string(attr.getVectorBits())},
-      {"l1d", std::to_string(attr.getL1d())},
-      {"l2", std::to_string(attr.getL2())},
-      {"bandwidth", std::to_string(attr.getBandwidth())},
-      {"peak", std::to_string(attr.getPeak())}};
-  TargetSpec spec;
-  for (const TargetKey &key : keys())
-    if (auto it = parameters.find(key.name);
-        it != parameters.end() && !it->second.empty())
-      spec.values[key.name.str()] = it->second;
+  TargetSpec spec = TargetSpec::of(attr);
+  std::vector<TargetKey> known = keys();
+  std::erase_if(spec.values, [&](const auto &value) {
+    return llvm::none_of(known, [&](const TargetKey &key) {
+      return key.name == value.first;
+    });
+  });
   return expectDescription(attr, resolve(context, spec));
 }
 

@@ -41,6 +41,8 @@ struct TargetSpec {
   /// "NAME,features=+a,-b". Fails on a word that is no KEY=VALUE and on a key
   /// given twice.
   static llvm::Expected<TargetSpec> parse(llvm::StringRef text);
+  /// The parameters of `attr` that may be keys, its versions aside.
+  static TargetSpec of(tern::TargetAttr attr);
 };
 
 /// A key that may follow the name of a target.

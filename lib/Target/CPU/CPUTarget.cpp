@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Family.h"
+#include "Versions.h"
 
 #include "ternac/Codegen/HostTarget.h"
 #include "ternac/Conversion/Passes.h"
@@ -14,8 +14,6 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/TargetParser/Host.h"
-
-#include <set>
 
 using namespace mlir;
 using namespace ternac;
@@ -92,6 +90,53 @@ public:
 
   llvm::Expected<tern::TargetAttr>
   resolve(MLIRContext *context, const TargetSpec &spec) const override {
+    llvm::Expected<std::vector<cpu::Version>> machines =
+        findMachines(context, spec);
+    if (!machines)
+      return machines.takeError();
+    return cpu::combine(*machines);
+  }
+
+  llvm::Error check(MLIRContext *context,
+                    tern::TargetAttr attr) const override {
+    TargetSpec whole = TargetSpec::of(attr);
+    std::vector<cpu::Version> versions;
+    for (tern::TargetAttr given : attr.getMachines()) {
+      // Caches and speeds are those of the baseline.
+      TargetSpec spec = TargetSpec::of(given);
+      for (llvm::StringRef key : {"l1d", "l2", "bandwidth", "peak"})
+        spec.values[key.str()] = whole.values[key.str()];
+      llvm::Expected<std::vector<cpu::Version>> machines =
+          findMachines(context, spec);
+      if (!machines)
+        return machines.takeError();
+      versions.push_back(std::move(machines->front()));
+      versions.back().name = given.getMachineName();
+    }
+    return expectDescription(attr, cpu::combine(versions));
+  }
+
+protected:
+  std::vector<std::string> strategies() const override {
+    return {"dot", "add_sub", "lut", "tile"};
+  }
+  void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(tern::createTernSpecializeRowsPass());
+    for (const auto &family : families)
+      family->buildVectorizePipeline(pm);
+    pm.addPass(createConvertTernToVectorPass());
+  }
+  ConvertVectorToLLVMPassOptions vectorToLLVM() const override {
+    ConvertVectorToLLVMPassOptions options;
+    for (const auto &family : families)
+      family->extendVectorToLLVM(options);
+    return options;
+  }
+
+private:
+  /// The processors that `spec` names.
+  llvm::Expected<std::vector<cpu::Version>>
+  findMachines(MLIRContext *context, const TargetSpec &spec) const {
     std::string arch = spec.get("arch").str(), cpu = spec.get("cpu").str();
     std::string features = spec.get("features").str();
     std::string tripleText = spec.get("triple").str();
@@ -132,58 +177,16 @@ public:
           "key '" + llvm::Twine(features.empty() ? "vector_bits" : "features") +
           "' of target 'cpu' changes one processor, but '" + list + "' names " +
           llvm::Twine(names->size()) + "; leave it out, or name one");
-    std::vector<Named> machines;
+    std::vector<cpu::Version> machines;
     for (const std::string &name : *names) {
-      llvm::Expected<tern::TargetAttr> machine =
+      llvm::Expected<cpu::Version> machine =
           describe(context, *family, triple, name, spec);
       if (!machine)
         return machine.takeError();
-      machines.push_back({name, *machine});
+      machines.push_back(std::move(*machine));
     }
-    return combine(machines);
+    return machines;
   }
-
-  llvm::Error check(MLIRContext *context,
-                    tern::TargetAttr attr) const override {
-    std::vector<Named> machines;
-    for (tern::TargetAttr given : attr.getMachines()) {
-      TargetSpec spec;
-      spec.values = {{"triple", attr.getTripleOrEmpty().str()},
-                     {"arch", given.getCpuOrEmpty().str()},
-                     {"features", given.getFeaturesOrEmpty().str()},
-                     {"vector_bits", std::to_string(given.getVectorBits())},
-                     {"l1d", std::to_string(attr.getL1d())},
-                     {"l2", std::to_string(attr.getL2())},
-                     {"bandwidth", std::to_string(attr.getBandwidth())},
-                     {"peak", std::to_string(attr.getPeak())}};
-      llvm::Expected<tern::TargetAttr> machine = resolve(context, spec);
-      if (!machine)
-        return machine.takeError();
-      machines.push_back({given.getMachineName(), *machine});
-    }
-    return expectDescription(attr, combine(machines));
-  }
-
-protected:
-  std::vector<std::string> strategies() const override {
-    return {"dot", "add_sub", "lut", "tile"};
-  }
-  void buildVectorizePipeline(OpPassManager &pm) const override {
-    pm.addPass(tern::createTernSpecializeRowsPass());
-    for (const auto &family : families)
-      family->buildVectorizePipeline(pm);
-    pm.addPass(createConvertTernToVectorPass());
-  }
-  ConvertVectorToLLVMPassOptions vectorToLLVM() const override {
-    ConvertVectorToLLVMPassOptions options;
-    for (const auto &family : families)
-      family->extendVectorToLLVM(options);
-    return options;
-  }
-
-private:
-  /// A machine and the name that the user gave it.
-  using Named = std::pair<std::string, tern::TargetAttr>;
 
   /// The processors that "a+b" names.
   static llvm::Expected<std::vector<std::string>>
@@ -202,11 +205,11 @@ private:
     return names;
   }
 
-  llvm::Expected<tern::TargetAttr> describe(MLIRContext *context,
-                                            const cpu::Family &family,
-                                            const llvm::Triple &triple,
-                                            llvm::StringRef arch,
-                                            const TargetSpec &spec) const {
+  llvm::Expected<cpu::Version> describe(MLIRContext *context,
+                                        const cpu::Family &family,
+                                        const llvm::Triple &triple,
+                                        llvm::StringRef arch,
+                                        const TargetSpec &spec) const {
     llvm::Expected<cpu::Machine> machine =
         family.resolve(arch, spec.get("features"));
     if (!machine)
@@ -220,70 +223,13 @@ private:
     auto text = [&](const std::string &value) {
       return value.empty() ? StringAttr() : StringAttr::get(context, value);
     };
-    return tern::TargetAttr::get(
+    auto target = tern::TargetAttr::get(
         context, name(), text(triple.str()), text(machine->cpu),
         text(machine->features), text(machine->requiredFeatures),
         ArrayAttr::get(context, capabilities), machine->vectorBits,
         spec.getNumber("l1d"), spec.getNumber("l2"),
         spec.getNumber("bandwidth"), spec.getNumber("peak"));
-  }
-
-  /// One description of all machines: the first is the baseline, the others its
-  /// versions, those that need more behind those that need less: a host takes
-  /// the last that it can run.
-  static llvm::Expected<tern::TargetAttr>
-  combine(llvm::ArrayRef<Named> machines) {
-    const auto &[baselineName, baseline] = machines.front();
-    std::vector<Named> versions;
-    for (const Named &named : machines.drop_front()) {
-      const auto &[name, machine] = named;
-      auto isSame = [&, m = machine](const Named &other) {
-        return other.second == m ||
-               (name == "native" && needs(other.second) == needs(m));
-      };
-      if (isSame(machines.front()) || llvm::any_of(versions, isSame))
-        continue;
-      std::string missing = difference(needs(baseline), needs(machine));
-      if (!missing.empty())
-        return makeError("'" + name + "' lacks features of the baseline '" +
-                         baselineName + "', which comes first: " + missing +
-                         "; name first what every processor has");
-      auto needsAsMuch = [&, m = machine](const Named &other) {
-        return difference(needs(m), needs(other.second)).empty();
-      };
-      auto place = llvm::find_if(versions, needsAsMuch);
-      const Named *equal =
-          needsAsMuch(machines.front()) ? &machines.front()
-          : place != versions.end() && needs(place->second) == needs(machine)
-              ? &*place
-              : nullptr;
-      if (equal)
-        return makeError("'" + name + "' needs the same features as '" +
-                         equal->first +
-                         "', so only one of them would ever run; leave one "
-                         "out");
-      versions.insert(place, named);
-    }
-    std::vector<tern::TargetAttr> list;
-    for (const Named &version : versions)
-      list.push_back(version.second);
-    return baseline.withVersions(list);
-  }
-
-  static std::set<llvm::StringRef> needs(tern::TargetAttr machine) {
-    llvm::SmallVector<llvm::StringRef> names;
-    machine.getRequiredFeaturesOrEmpty().split(names, ',', /*MaxSplit=*/-1,
-                                               /*KeepEmpty=*/false);
-    return {names.begin(), names.end()};
-  }
-  /// What `some` has and `others` have not.
-  static std::string difference(const std::set<llvm::StringRef> &some,
-                                const std::set<llvm::StringRef> &others) {
-    std::vector<llvm::StringRef> names;
-    for (llvm::StringRef name : some)
-      if (!others.count(name))
-        names.push_back(name);
-    return llvm::join(names, ", ");
+    return cpu::Version{arch.str(), target, std::move(machine->allFeatures)};
   }
 
   const cpu::Family *findFamily(const llvm::Triple &triple) const {

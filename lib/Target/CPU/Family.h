@@ -21,6 +21,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/TargetParser/Triple.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct Machine {
   std::string features; ///< "+a,-b": how its features differ from the cpu's
   /// "a,b": what the runtime must find in a processor before it runs the code.
   std::string requiredFeatures;
+  /// These and all that they imply, but for what every processor has: how
+  /// machines are compared.
+  std::set<std::string> allFeatures;
   /// The first is the family's own word, by which its passes know their ops.
   std::vector<std::string> capabilities;
   int64_t vectorBits;

@@ -64,7 +64,7 @@ struct AArch64Machine {
 private:
   std::vector<std::string> capabilities() const;
   std::string extraFeatures() const;
-  std::string requiredFeatures() const;
+  std::vector<std::string> requiredFeatures() const;
 };
 
 } // namespace
@@ -199,8 +199,13 @@ llvm::Error cpu::setRegisterBits(Machine &machine, int64_t bits) {
 }
 
 Machine AArch64Machine::describe() const {
-  return Machine{cpu, extraFeatures(), requiredFeatures(), capabilities(),
-                 vectorBits};
+  std::vector<std::string> required = requiredFeatures();
+  std::set<std::string> all(required.begin(), required.end());
+  // Longer registers are shorter ones, too.
+  for (int64_t bits = 256; bits < vectorBits; bits *= 2)
+    all.insert("sve" + std::to_string(bits));
+  return Machine{cpu, extraFeatures(), llvm::join(required, ","), all,
+                 capabilities(), vectorBits};
 }
 
 std::vector<std::string> AArch64Machine::capabilities() const {
@@ -247,14 +252,14 @@ std::string AArch64Machine::extraFeatures() const {
   return llvm::join(changes, ",");
 }
 
-std::string AArch64Machine::requiredFeatures() const {
+std::vector<std::string> AArch64Machine::requiredFeatures() const {
   std::vector<std::string> names;
   for (aarch64::ArchExtKind kind : usefulExtensions)
     if (has(kind))
       names.push_back(featureOf(kind).str());
   if (vectorBits > 128)
     names.push_back("sve" + std::to_string(vectorBits));
-  return llvm::join(names, ",");
+  return names;
 }
 
 AArch64Product cpu::aarch64Product(tern::TargetAttr target) {

@@ -203,8 +203,16 @@ llvm::Expected<Machine> cpu::resolveRISCV(llvm::StringRef arch,
     return error;
   std::vector<std::string> required =
       notImplied(usefulFeatures, machine->features);
-  return Machine{machine->cpu, machine->changes(), llvm::join(required, ","),
-                 machine->capabilities(), machine->vectorBits()};
+  std::set<std::string> all;
+  const ISAInfo extensions = closure(machine->features);
+  for (const auto &[name, version] : extensions->getExtensions())
+    all.insert(name);
+  return Machine{machine->cpu,
+                 machine->changes(),
+                 llvm::join(required, ","),
+                 all,
+                 machine->capabilities(),
+                 machine->vectorBits()};
 }
 
 bool cpu::isRISCV(tern::TargetAttr target) {

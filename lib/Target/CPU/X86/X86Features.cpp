@@ -7,6 +7,7 @@
 
 #include "X86Features.h"
 
+#include "llvm/ADT/SetOperations.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/Host.h"
@@ -58,7 +59,7 @@ struct X86Machine {
   std::vector<std::string> capabilities() const;
   int64_t vectorBits() const;
   std::string extraFeatures() const;
-  std::string requiredFeatures() const;
+  std::set<std::string> requiredFeatures() const;
 };
 
 } // namespace
@@ -168,8 +169,13 @@ llvm::Expected<Machine> cpu::resolveX86(llvm::StringRef arch,
     else
       machine.features.erase(name.str());
   }
-  return Machine{machine.cpu, machine.extraFeatures(),
-                 machine.requiredFeatures(), machine.capabilities(),
+  // Features that others imply are among them.
+  std::set<std::string> required = machine.requiredFeatures();
+  return Machine{machine.cpu,
+                 machine.extraFeatures(),
+                 llvm::join(required, ","),
+                 required,
+                 machine.capabilities(),
                  machine.vectorBits()};
 }
 
@@ -246,12 +252,9 @@ DotInstruction cpu::dotInstruction(tern::TargetAttr target) {
   return DotInstruction::None;
 }
 
-std::string X86Machine::requiredFeatures() const {
+std::set<std::string> X86Machine::requiredFeatures() const {
   // Every x86-64 CPU has the features of the first level.
-  std::set<std::string> always = impliedBy("x86-64");
-  std::vector<std::string> names;
-  for (const std::string &feature : features)
-    if (!always.count(feature))
-      names.push_back(feature);
-  return llvm::join(names, ",");
+  std::set<std::string> always = impliedBy("x86-64"), names = features;
+  llvm::set_subtract(names, always);
+  return names;
 }
