@@ -153,8 +153,22 @@ static llvm::Expected<RISCVMachine> findMachine(llvm::StringRef arch) {
   return makeMachine(arch, cpu, **info);
 }
 
+/// Turns `name` off, and what needs it.
+static void disable(llvm::StringRef name, RISCVMachine &machine) {
+  bool hadVectors = machine.has("v");
+  std::erase_if(machine.features, [&](const std::string &feature) {
+    return feature == name || implies(feature, name);
+  });
+  if (hadVectors && !machine.has("v"))
+    std::erase_if(machine.features, [](const std::string &feature) {
+      return implies(feature, "v");
+    });
+}
+
 /// Turns features on and off as `changes` says.
 static llvm::Error apply(llvm::StringRef changes, RISCVMachine &machine) {
+  const ISAInfo base =
+      closure(Features(std::begin(baseFeatures), std::end(baseFeatures)));
   llvm::SmallVector<llvm::StringRef> words;
   changes.split(words, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
   for (llvm::StringRef word : words) {
@@ -162,22 +176,21 @@ static llvm::Error apply(llvm::StringRef changes, RISCVMachine &machine) {
     llvm::StringRef name = word.drop_front();
     bool isSigned = enable || word.starts_with("-");
     bool isBase = llvm::is_contained(baseFeatures, name);
-    if (isSigned && isBase && !enable)
+    if (isSigned && !enable && base->hasExtension(name))
       return makeError("feature '" + word +
                        "' is not possible: generated code needs rv64gc");
-    if (isSigned && !enable && !llvm::is_contained(usefulFeatures, name) &&
-        llvm::RISCVISAInfo::isSupportedExtension(name))
-      continue; // never used
-    if (!isSigned || (!isBase && !llvm::is_contained(usefulFeatures, name) &&
-                      name != kUnalignedAccess))
+    // Whatever there is may be off: what is no useful feature may be part of
+    // one, or it is never used.
+    bool isKnown = isBase || llvm::is_contained(usefulFeatures, name) ||
+                   name == kUnalignedAccess ||
+                   (!enable && llvm::RISCVISAInfo::isSupportedExtension(name));
+    if (!isSigned || !isKnown)
       return makeError("unknown feature '" + word +
                        "'; expected + or - and one of: " +
                        llvm::join(llvm::ArrayRef(usefulFeatures), ", ") + ", " +
                        kUnalignedAccess);
     if (!enable) {
-      std::erase_if(machine.features, [&](const std::string &feature) {
-        return feature == name || implies(feature, name);
-      });
+      disable(name, machine);
       continue;
     }
     machine.features.insert(name.str());
