@@ -23,7 +23,12 @@ public:
     return "aarch64-unknown-linux-gnu";
   }
   bool accepts(const llvm::Triple &triple) const override {
-    return triple.getArch() == llvm::Triple::aarch64;
+    // Others have other pointers, other calls, or a sandbox.
+    return triple.getArch() == llvm::Triple::aarch64 &&
+           triple.getSubArch() != llvm::Triple::AArch64SubArch_arm64e &&
+           triple.getSubArch() != llvm::Triple::AArch64SubArch_arm64ec &&
+           triple.getSubArch() != llvm::Triple::AArch64SubArch_lfi &&
+           triple.getEnvironment() != llvm::Triple::GNUILP32;
   }
   llvm::StringRef baseline() const override { return "armv8-a"; }
   llvm::Expected<Machine> resolve(llvm::StringRef arch,
