@@ -173,6 +173,11 @@ static llvm::Error replaceModel(const Target &target, TargetSpec &spec) {
   for (const TargetModel &model : target.models()) {
     if (model.name != name)
       continue;
+    for (const TargetKey &key : target.keys())
+      if (key.namesMachine && spec.values.count(key.name.str()))
+        return makeError("model '" + name + "' of target '" + target.name() +
+                         "' names the processor; leave out '" + key.name +
+                         "', or the model");
     spec.values.erase("model");
     TargetSpec defaults;
     if (llvm::Error error = parseKeys(defaults, model.values, model.values))

@@ -473,7 +473,7 @@ def test_no_config(model):
         (["--target=cpu,peak=9223372036854775808"], ["a number", "'9223372036854775808'"]),
         (["--target=cpu,model="], ["'model'", "''"]),
         (["--target=cpu,model=toaster"], ["unknown model 'toaster'", "epyc-9004"]),
-        (["--target=cpu,model=epyc-9004,cpu=znver3"], ["'arch' and 'cpu'"]),
+        (["--target=cpu,model=epyc-9004,cpu=znver3"], ["model 'epyc-9004'", "leave out 'cpu'"]),
         (["--target=reference,"], ["key=value", "''"]),
         (["--target=reference,arch=x86-64"], ["no keys", "'arch'"]),
         (["--target= cpu"], ["' cpu'", "reference"]),

@@ -52,10 +52,14 @@ struct TargetKey {
   /// What its values mean, and what holds when it is not given; for users.
   std::string values, fallback;
   Kind kind = Kind::Text;
+  /// Whether it says which machine is meant, as a model does: it is not given
+  /// beside one.
+  bool namesMachine = false;
 };
 
 /// A machine with a name: the key `model=NAME` stands for the keys in `values`,
-/// "KEY=VALUE,...", where they are not given themselves.
+/// "KEY=VALUE,...", where they are not given themselves. Those that name a
+/// machine must not be.
 struct TargetModel {
   llvm::StringLiteral name, values;
 };
