@@ -597,7 +597,7 @@ def test_compile_from_what_it_is_past(phases, tmp_path):
         ('"int8_dot"', '"int8_dot", "tile_matmul"', ["no description of a machine"]),
         ('"int8_dot"', "8", ["(C3)", "strings"]),
         ("capabilities = [^]]*], ", "", ["no description of a machine"]),
-        ("vector_bits = 256", "vector_bits = 7", ["(C1)", "multiple of 8, but got 7"]),
+        ("vector_bits = 256", "vector_bits = 7", ["(C1)", "multiple of 8 from 8 to 65536, but got 7"]),
         ("vector_bits = 256", "vector_bits = 512", ["expected vector_bits=256", "got 512"]),
         ("vector_bits = 256", "vector_bits = 256, l2 = -1", ["(C2)", "negative"]),
         ("#tern.target<name = [^>]*>", '"cpu"', ["'tern.target'", "#tern.target"]),

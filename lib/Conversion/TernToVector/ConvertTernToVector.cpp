@@ -14,6 +14,7 @@
 #include "Lowering.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/ADT/bit.h"
 
 namespace ternac {
 #define GEN_PASS_DEF_CONVERTTERNTOVECTORPASS
@@ -28,7 +29,9 @@ VectorOptions ternac::vectorOptions(Operation *op, int64_t lanes) {
   VectorOptions options;
   options.lanes = lanes;
   if (TargetAttr target = getTarget(op)) {
-    options.vectorBits = target.getVectorBits();
+    // Kernels divide their blocks, of 512 bits, by this.
+    options.vectorBits = llvm::bit_floor(
+        uint64_t(std::clamp<int64_t>(target.getVectorBits(), 8, 512)));
     // Lanes that become general registers must leave some for addresses.
     if (options.vectorBits <= 64)
       options.lanes = std::min<int64_t>(lanes, 4);

@@ -18,9 +18,11 @@
 
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/Error.h"
 #include "llvm/TargetParser/Triple.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,6 +42,13 @@ struct Machine {
   std::vector<std::string> capabilities;
   int64_t vectorBits;
 };
+
+/// Bytes of the registers that a family's passes use: 16, 32 or 64, whatever
+/// `vector_bits` says.
+inline int64_t registerBytesOf(tern::TargetAttr target) {
+  return llvm::bit_floor(
+      uint64_t(std::clamp<int64_t>(target.getVectorBits() / 8, 16, 64)));
+}
 
 class Family {
 public:

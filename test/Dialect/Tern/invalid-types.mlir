@@ -61,14 +61,20 @@ func.func private @f() attributes {a = #tern.lowering_config<strategy = dot, one
 // -----
 
 // target C1
-// expected-error@+1 {{(C1) expected vector_bits to be a positive multiple of 8, but got 12}}
+// expected-error@+1 {{(C1) expected vector_bits to be a multiple of 8 from 8 to 65536, but got 12}}
 func.func private @f() attributes {a = #tern.target<name = "cpu", vector_bits = 12>}
 
 // -----
 
 // target C1
-// expected-error@+1 {{(C1) expected vector_bits to be a positive multiple of 8, but got 0}}
+// expected-error@+1 {{(C1) expected vector_bits to be a multiple of 8 from 8 to 65536, but got 0}}
 func.func private @f() attributes {a = #tern.target<name = "cpu", vector_bits = 0>}
+
+// -----
+
+// target C1
+// expected-error@+1 {{(C1) expected vector_bits to be a multiple of 8 from 8 to 65536, but got 65544}}
+func.func private @f() attributes {a = #tern.target<name = "cpu", vector_bits = 65544>}
 
 // -----
 

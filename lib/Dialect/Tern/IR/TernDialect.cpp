@@ -232,11 +232,10 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  ArrayAttr capabilities, int64_t vectorBits,
                                  int64_t l1d, int64_t l2, int64_t bandwidth,
                                  int64_t peak, ArrayAttr versions) {
-  if (vectorBits <= 0 || vectorBits % 8 != 0)
-    return emitError()
-           << "(C1) expected vector_bits to be a positive multiple of 8, "
-              "but got "
-           << vectorBits;
+  if (vectorBits <= 0 || vectorBits % 8 != 0 || vectorBits > 65536)
+    return emitError() << "(C1) expected vector_bits to be a multiple of 8 "
+                          "from 8 to 65536, but got "
+                       << vectorBits;
   if (l1d < 0 || l2 < 0 || bandwidth < 0 || peak < 0)
     return emitError() << "(C2) expected no negative number";
   if (capabilities && !llvm::all_of(capabilities, llvm::IsaPred<StringAttr>))

@@ -271,5 +271,5 @@ AArch64Product cpu::aarch64Product(tern::TargetAttr target) {
 }
 
 int64_t cpu::registerBytes(tern::TargetAttr target) {
-  return target.hasCapability("scalable_128") ? target.getVectorBits() / 8 : 16;
+  return target.hasCapability("scalable_128") ? registerBytesOf(target) : 16;
 }

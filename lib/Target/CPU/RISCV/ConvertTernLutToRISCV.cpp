@@ -53,8 +53,7 @@ struct ConvertTernLutToRISCV
       packing::Layout layout = op.getPacking()->getLayout();
       if (layout != packing::columnTwoBit())
         continue;
-      int64_t width =
-          std::clamp<int64_t>(getTarget(op).getVectorBits() / 8, 16, 64);
+      int64_t width = cpu::registerBytesOf(getTarget(op));
       // Four registers of tables, and seven of sums for each of rows.
       auto form = shuffledTables(layout, width, /*rowsTogether=*/2 * width,
                                  /*tokensOfBlock=*/4, gather);

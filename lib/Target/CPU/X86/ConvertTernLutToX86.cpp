@@ -141,7 +141,7 @@ std::unique_ptr<TableForm> tableForm(const packing::Layout &layout,
   if (layout != packing::columnTwoBit() ||
       !target.hasCapability("byte_shuffle"))
     return nullptr;
-  int64_t width = std::clamp<int64_t>(target.getVectorBits() / 8, 16, 64);
+  int64_t width = cpu::registerBytesOf(target);
   // As many rows as leave the registers for tables and sums.
   int64_t rows = width == 64 ? 4 * kBlockBytes : 2 * width;
   return shuffledTables(layout, width, rows,

@@ -240,7 +240,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     a function of a version has its target as its own `tern.target`.
 
     Constraints:
-    * (C1) `vector_bits` is a positive multiple of 8.
+    * (C1) `vector_bits` is a multiple of 8 from 8 to 65536.
     * (C2) no number is negative.
     * (C3) capabilities are strings.
     * (C4) `versions` are one or more targets with the name and the triple of this
