@@ -104,7 +104,8 @@ StringRef violation(Operation *op, Phase phase) {
   return "";
 }
 
-/// The module attributes have their types, and a model has all of them.
+/// The module attributes have their types, and a model has all of them but the
+/// name of a device.
 LogicalResult verifyAttributes(ModuleOp module) {
   bool isModel = module->hasAttr(TernDialect::kModelAttr);
   auto check = [&](StringRef name, auto hasType, StringRef type) {
@@ -115,6 +116,11 @@ LogicalResult verifyAttributes(ModuleOp module) {
         << name << "' to be " << type << (isModel ? ", as models need" : "");
     return failure();
   };
+  if (Attribute device = module->getAttr(TernDialect::kDeviceAttr);
+      device && !isa<StringAttr>(device))
+    return module.emitError("expected the attribute '")
+           << TernDialect::kDeviceAttr << "' to be a string, but got "
+           << device;
   return success(
       succeeded(check(TernDialect::kModelAttr, llvm::IsaPred<DictionaryAttr>,
                       "a dictionary")) &&

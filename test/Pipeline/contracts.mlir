@@ -14,6 +14,7 @@
 // RUN: not ternac-opt %t/unknown.mlir --allow-unregistered-dialect --tern-verify-phase=phase=imported 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not ternac-opt %t/model.mlir --tern-verify-phase=phase=imported 2>&1 | FileCheck %s --check-prefix=MODEL
 // RUN: not ternac-opt %t/no-weights.mlir --tern-verify-phase=phase=imported 2>&1 | FileCheck %s --check-prefix=WEIGHTS
+// RUN: not ternac-opt %t/device.mlir --tern-verify-phase=phase=llvm 2>&1 | FileCheck %s --check-prefix=DEVICE
 // RUN: not ternac-opt %t/alloc.mlir --tern-verify-phase=phase=cooked 2>&1 | FileCheck %s --check-prefix=PHASE
 // RUN: not ternac-opt %t/other-target.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=OTHER-TARGET
 // RUN: not ternac-opt %t/no-version.mlir --tern-verify-phase=phase=packed 2>&1 | FileCheck %s --check-prefix=NO-VERSION
@@ -40,6 +41,7 @@
 // UNKNOWN: error: contract of phase 'imported': unexpected 'foo.bar'; its dialect is not known
 // MODEL: error: {{.*}}the attribute 'tern.target'
 // WEIGHTS: error: {{.*}}the attribute 'tern.weights'
+// DEVICE: error: expected the attribute 'tern.device' to be a string, but got 7 : i64
 // OTHER-TARGET: error: expected the attribute 'tern.target' to be one of the versions of the module's, but got #tern.target<name = "cpu", cpu = "c">
 // NO-VERSION: error: expected a function 'forward_version1' in a model
 // WRONG-VERSION: error: expected the attribute 'tern.target' of 'forward_version1' to be the version b
@@ -100,6 +102,8 @@ tern.global @w : tensor<8x16x!tern.trit> = #tern.stored<trits, sources = [#tern.
 "foo.bar"() : () -> ()
 //--- model.mlir
 module attributes {tern.model = {}} {}
+//--- device.mlir
+module attributes {tern.device = 7 : i64} {}
 //--- no-weights.mlir
 module attributes {tern.model = {}, tern.target = #tern.target<name = "cpu">} {}
 //--- other-target.mlir
