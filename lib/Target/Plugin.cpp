@@ -8,7 +8,9 @@
 #include "ternac/Target/Plugin.h"
 #include "ternac/Support/ELFFile.h"
 
+#include "llvm/BinaryFormat/ELF.h"
 #include "llvm/BinaryFormat/Magic.h"
+#include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -20,6 +22,74 @@ static llvm::Error makeError(llvm::StringRef path, const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(),
                                  "cannot load the target plug-in '" + path +
                                      "': " + message);
+}
+
+using ELFFile = llvm::object::ELF64LEFile;
+
+/// The symbol of a plug-in among those that the file defines for others, or
+/// null. Fails if what dlopen would read is not there: it trusts the file.
+static llvm::Expected<const ELFFile::Elf_Sym *>
+findSymbol(const ELFFile &file) {
+  auto entries = file.dynamicEntries();
+  if (!entries)
+    return entries.takeError();
+  for (uint64_t tag : {llvm::ELF::DT_SYMTAB, llvm::ELF::DT_STRTAB}) {
+    auto entry = llvm::find_if(*entries, [&](const ELFFile::Elf_Dyn &dynamic) {
+      return uint64_t(dynamic.getTag()) == tag;
+    });
+    if (entry == entries->end())
+      return llvm::createStringError("no dynamic symbols");
+    if (auto place = file.toMappedAddr(entry->getPtr()); !place)
+      return place.takeError();
+  }
+  auto sections = file.sections();
+  if (!sections)
+    return sections.takeError();
+  auto section =
+      llvm::find_if(*sections, [](const ELFFile::Elf_Shdr &candidate) {
+        return candidate.sh_type == llvm::ELF::SHT_DYNSYM;
+      });
+  if (section == sections->end())
+    return llvm::createStringError("no section of dynamic symbols");
+  auto symbols = file.symbols(&*section);
+  if (!symbols)
+    return symbols.takeError();
+  auto strings = file.getStringTableForSymtab(*section, *sections);
+  if (!strings)
+    return strings.takeError();
+  for (const ELFFile::Elf_Sym &symbol : *symbols) {
+    llvm::Expected<llvm::StringRef> name = symbol.getName(*strings);
+    if (!name)
+      return name.takeError();
+    if (*name == TERNAC_TARGET_PLUGIN_SYMBOL && symbol.isDefined())
+      return &symbol;
+  }
+  return nullptr;
+}
+
+/// Fails unless the file defines the symbol of a plug-in.
+static llvm::Error checkSymbol(llvm::StringRef path,
+                               llvm::StringRef contents) {
+  llvm::Expected<ELFFile> file = ELFFile::create(contents);
+  if (!file)
+    return makeError(path, "the file is damaged: " +
+                               llvm::toString(file.takeError()));
+  auto symbol = findSymbol(*file);
+  if (!symbol)
+    return makeError(path, "the file is damaged: " +
+                               llvm::toString(symbol.takeError()));
+  if (!*symbol)
+    return makeError(path, "it is none: it does not define "
+                           "'" TERNAC_TARGET_PLUGIN_SYMBOL
+                           "', which TERNAC_TARGET_PLUGIN does");
+  if ((*symbol)->getType() != llvm::ELF::STT_OBJECT ||
+      (*symbol)->st_size < sizeof(TernacTargetPlugin))
+    return makeError(path, "it is none: its '" TERNAC_TARGET_PLUGIN_SYMBOL
+                           "' is no TernacTargetPlugin");
+  if (auto place = file->toMappedAddr((*symbol)->st_value); !place)
+    return makeError(path, "the file is damaged: " +
+                               llvm::toString(place.takeError()));
+  return llvm::Error::success();
 }
 
 /// Fails unless the file may be given to dlopen.
@@ -40,7 +110,7 @@ static llvm::Error checkFile(llvm::StringRef path) {
   if (!elf::isWhole(contents.data(), contents.size()))
     return makeError(path, "it is truncated to " +
                                llvm::Twine(contents.size()) + " bytes");
-  return llvm::Error::success();
+  return checkSymbol(path, contents);
 }
 
 /// Fails unless the plug-in was built with what it is loaded into. Of a struct
@@ -78,17 +148,20 @@ llvm::Error ternac::loadTargetPlugin(llvm::StringRef path) {
     return error;
   // Never closed: code of a plug-in that has run may be registered anywhere.
   void *library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library)
-    return makeError(path, llvm::Twine(dlerror()) +
-                               "; was it built for another version? This is "
-                               "Ternac " TERNAC_VERSION
-                               " with LLVM " TERNAC_LLVM_VERSION);
+  if (!library) {
+    llvm::StringRef reason = dlerror();
+    // Other versions of the libraries that it uses may lack what it calls.
+    bool isOld = reason.contains("undefined symbol");
+    return makeError(path, reason + (isOld ? "; was it built for another "
+                                             "version? This is "
+                                             "Ternac " TERNAC_VERSION
+                                             " with LLVM " TERNAC_LLVM_VERSION
+                                           : ""));
+  }
   auto *plugin = static_cast<const TernacTargetPlugin *>(
       dlsym(library, TERNAC_TARGET_PLUGIN_SYMBOL));
   if (!plugin)
-    return makeError(path, "it is none: it does not define "
-                           "'" TERNAC_TARGET_PLUGIN_SYMBOL
-                           "', which TERNAC_TARGET_PLUGIN does");
+    return makeError(path, dlerror());
   if (llvm::Error error = checkVersions(path, *plugin))
     return error;
   if (findTarget(plugin->name))

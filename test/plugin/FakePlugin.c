@@ -38,6 +38,10 @@ void *mustNotBeCalled(void) { abort(); }
 void *createNothing(void) { return NULL; }
 void *undefinedFunction(void);
 
+#ifdef FAKE_FUNCTION
+void ternac_target_plugin(void) { abort(); }
+#else
 const TernacTargetPlugin FAKE_SYMBOL = {FAKE_PLUGIN_VERSION,
                                         FAKE_TERNAC_VERSION, FAKE_LLVM_VERSION,
                                         FAKE_NAME, FAKE_CREATE};
+#endif
