@@ -28,6 +28,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <limits>
+
 namespace ternac {
 
 /// Bytes of a block and i32 lanes of an accumulator.
@@ -57,8 +59,10 @@ public:
   virtual void rewrite(VectorBuilder &v, const packing::Layout &layout,
                        mlir::Value q, mlir::Value place, mlir::Value rewritten,
                        mlir::Value newPlace) const {}
-  /// Superblocks after which `flush` must be called, or 0 for never.
+  /// Superblocks after which `flush` must be called, or `kNever`. With none
+  /// that fits, lowering fails.
   virtual int64_t superblocksPerFlush(const packing::Layout &layout) const = 0;
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   /// Accumulators of one token that are carried through the blocks, zero.
   virtual llvm::SmallVector<mlir::Value>
   zero(VectorBuilder &v, const packing::Layout &layout) const = 0;

@@ -52,7 +52,7 @@ public:
   bool rewritesActivations() const override { return true; }
 
   int64_t superblocksPerFlush(const packing::Layout &) const override {
-    return countsWords ? 0 : 255 / kBits;
+    return countsWords ? kNever : 255 / kBits;
   }
 
   SmallVector<Value> zero(VectorBuilder &v,

@@ -57,7 +57,7 @@ const ByteDot &ternac::wideningDot() {
 int64_t DotBlocks::superblocksPerFlush(const packing::Layout &layout) const {
   int64_t fit = byteDot.dotsThatFit();
   if (fit == 0)
-    return 0;
+    return kNever;
   int64_t largest = 1;
   for (int64_t d = 0; d < layout.digits(); ++d)
     largest = std::max(largest, scale(layout, d));

@@ -140,10 +140,11 @@ private:
   /// each block, which begins at `byte` and for one row at `qPlace` of q.
   SmallVector<Value> allBlocks(int64_t together, Value byte, Value qPlace) {
     // All superblocks, in stretches between two flushes.
-    int64_t stretch = strategy.superblocksPerFlush(layout);
+    int64_t stretch =
+        std::min(strategy.superblocksPerFlush(layout), shape.superblocks());
     int64_t span = layout.span();
     int64_t columns = shape.superblocks() * span;
-    int64_t stretchColumns = stretch ? stretch * span : columns;
+    int64_t stretchColumns = stretch * span;
     SmallVector<Value> state(together, v.splatI32(0, strategy.rowsTogether()));
     state.push_back(byte);
     if (stretchColumns >= columns) {
@@ -250,6 +251,11 @@ LogicalResult ternac::lowerToKernel(MatmulOp op, VectorBuilder &v,
            << strategy.name() << "' expected a packing of 64-byte blocks, at "
            << "most " << kMaxBlocks << " of them to a superblock (row2, tile2, "
            << "base3), but got " << *op.getPacking();
+  if (strategy.superblocksPerFlush(layout) < 1)
+    return op.emitOpError("strategy '")
+           << strategy.name() << "' expected its narrow sums to have room for "
+           << "the products of a superblock of packing '" << layout.name()
+           << "', but they have not; choose another packing";
   if (strategy.rewritesActivations() &&
       layout.paddedCols(shape.cols) > kMaxStackBytes)
     return op.emitOpError("packing '")
