@@ -10,6 +10,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <limits>
+
 using namespace ternac;
 
 // One create function per folder of TERNAC_TARGETS.
@@ -139,6 +141,12 @@ static std::vector<TargetKey> allKeys(const Target &target) {
   return keys;
 }
 
+static std::string modelNames(const Target &target) {
+  return llvm::join(
+      llvm::map_range(target.models(), [](auto &model) { return model.name; }),
+      ", ");
+}
+
 static llvm::Error checkKeys(const Target &target, const TargetSpec &spec) {
   std::vector<TargetKey> keys = allKeys(target);
   for (const auto &[name, value] : spec.values) {
@@ -153,12 +161,16 @@ static llvm::Error checkKeys(const Target &target, const TargetSpec &spec) {
                        target.name() +
                        "'; expected one of: " + llvm::join(names, ", "));
     }
-    int64_t number = 0;
-    bool isNumber = key->kind == TargetKey::Kind::Number;
-    if (value.empty() ||
-        (isNumber &&
-         (llvm::StringRef(value).getAsInteger(10, number) || number < 0)))
-      return makeError("expected " + (isNumber ? "a number" : key->values) +
+    if (value.empty())
+      return makeError("expected a value for key '" + name + "' of target '" +
+                       target.name() + "': " +
+                       (name == "model" ? "one of " + modelNames(target)
+                                        : key->values));
+    int64_t number;
+    if (key->kind == TargetKey::Kind::Number &&
+        (llvm::StringRef(value).getAsInteger(10, number) || number < 0))
+      return makeError("expected a number from 0 to " +
+                       llvm::Twine(std::numeric_limits<int64_t>::max()) +
                        " for key '" + name + "' of target '" + target.name() +
                        "', but got '" + value + "'");
   }
@@ -185,9 +197,8 @@ static llvm::Error replaceModel(const Target &target, TargetSpec &spec) {
     spec.values.merge(defaults.values);
     return checkKeys(target, spec);
   }
-  auto names = llvm::map_range(target.models(), [](auto &m) { return m.name; });
   return makeError("unknown model '" + name + "' of target '" + target.name() +
-                   "'; expected one of: " + llvm::join(names, ", "));
+                   "'; expected one of: " + modelNames(target));
 }
 
 llvm::Expected<std::pair<const Target *, tern::TargetAttr>>
