@@ -173,8 +173,8 @@ private:
                        "; name an arch");
     if (llvm::Error error = checkFeatures(features))
       return error;
-    int64_t vectorBits = spec.getNumber("vector_bits");
-    if (names->size() > 1 && (!features.empty() || vectorBits))
+    bool hasBits = !spec.get("vector_bits").empty();
+    if (names->size() > 1 && (!features.empty() || hasBits))
       return makeError(
           "key '" + llvm::Twine(features.empty() ? "vector_bits" : "features") +
           "' of target 'cpu' changes one processor, but '" + list + "' names " +
@@ -216,8 +216,9 @@ private:
         family.resolve(arch, spec.get("features"));
     if (!machine)
       return machine.takeError();
-    if (int64_t bits = spec.getNumber("vector_bits"))
-      if (llvm::Error error = family.setVectorBits(*machine, bits))
+    if (!spec.get("vector_bits").empty())
+      if (llvm::Error error = family.setVectorBits(
+              *machine, spec.getNumber("vector_bits")))
         return error;
     SmallVector<Attribute> capabilities;
     for (const std::string &capability : machine->capabilities)
