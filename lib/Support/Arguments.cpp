@@ -7,6 +7,7 @@
 
 #include "ternac/Support/Arguments.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdarg>
@@ -108,6 +109,7 @@ void Arguments::option(std::string_view name, std::string_view metavar,
         variable.emplace_back(text);
         return text.empty() ? "a value" : "";
       });
+  options.back().repeats = true;
 }
 
 void Arguments::optionalValue(std::string_view name, std::string_view metavar,
@@ -192,6 +194,7 @@ void Arguments::list(std::string_view name, std::string_view metavar,
       [=, &variable](std::string_view text) {
         return parseList(text, low, variable.emplace_back());
       });
+  options.back().repeats = true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -218,6 +221,7 @@ int Arguments::unknown(std::string_view name) const {
 
 std::optional<int> Arguments::parse(int argc, const char *const *argv) {
   std::vector<std::string_view> words;
+  std::vector<const Option *> given;
   for (int i = 1; i < argc; ++i) {
     std::string_view word = argv[i];
     if (word.size() < 2 || word.front() != '-') {
@@ -239,6 +243,10 @@ std::optional<int> Arguments::parse(int argc, const char *const *argv) {
         return error("option '%s' needs a value", name.c_str());
       value = argv[i];
     }
+    if (option->value != Value::None && !option->repeats &&
+        std::find(given.begin(), given.end(), option) != given.end())
+      return error("option '%s' is given twice; give it once", name.c_str());
+    given.push_back(option);
     std::string expected = option->set(value);
     if (!expected.empty())
       return error("option '%s': expected %s, but got '%.*s'", name.c_str(),

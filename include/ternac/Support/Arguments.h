@@ -25,7 +25,8 @@ namespace ternac {
 
 /// The options of one tool. `--name=value`, `--name value`, `-n value` and
 /// `-n=value` are the same; a word without a dash is a positional argument.
-/// Variables keep their value, the default, unless the option is given.
+/// Variables keep their value, the default, unless the option is given. An option
+/// with a value is given once, unless it is said to add one each time.
 class Arguments {
 public:
   /// `overview` is one sentence for --help.
@@ -89,6 +90,7 @@ private:
     std::string metavar, help;
     Value value;
     Setter set;
+    bool repeats = false; ///< each time it is given adds a value
   };
   struct Positional {
     std::string metavar, help;

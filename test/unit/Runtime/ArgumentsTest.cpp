@@ -63,12 +63,9 @@ TEST(Arguments, BothSpellings) {
 
 TEST(Arguments, ListsGivenSeveralTimes) {
   CommandLine line;
-  EXPECT_EQ(line.parse({"in", "--row=1,2", "--numbers=1,2", "--row", "3",
-                        "--numbers=3"}),
+  EXPECT_EQ(line.parse({"in", "--row=1,2", "--flag", "--row", "3", "--flag"}),
             std::nullopt);
   EXPECT_EQ(line.rows, (std::vector<std::vector<int32_t>>{{1, 2}, {3}}));
-  // A list by itself is replaced.
-  EXPECT_EQ(line.numbers, (std::vector<int32_t>{3}));
 }
 
 TEST(Arguments, DefaultsAndAliases) {
@@ -112,6 +109,14 @@ TEST(Arguments, Errors) {
       {{"in", "--name="},
        "error: option '--name': expected a value, but got ''\n"},
       {{"in", "--name"}, "error: option '--name' needs a value\n"},
+      {{"in", "--name=a", "--name=a"},
+       "error: option '--name' is given twice; give it once\n"},
+      {{"in", "--count=2", "-c", "3"},
+       "error: option '-c' is given twice; give it once\n"},
+      {{"in", "--numbers=1,2", "--numbers=3"},
+       "error: option '--numbers' is given twice; give it once\n"},
+      {{"in", "--json", "--json=file"},
+       "error: option '--json' is given twice; give it once\n"},
       {{"in", "--flag=1"}, "error: option '--flag' takes no value\n"},
       {{"in", "out"}, "error: unexpected argument 'out' (see tool --help)\n"},
       {{}, "error: expected INPUT, what to read (see tool --help)\n"},
