@@ -12,7 +12,7 @@
 // RUN: not ternac-opt %t/dot.mlir --tern-select-lowering='strategies=dot,add_sub strategy=dot packing=planes' 2>&1 | FileCheck %s --check-prefix=PLANES
 
 // NO-TARGET: error: expected a module attribute 'tern.target'
-// CAPABILITY: error: strategy 'dot' needs the capability 'int8_dot', which target 'cpu' (x86-64) does not have; it has: auto, add_sub
+// CAPABILITY: error: strategy 'dot' needs the capability 'int8_dot' or 'int8_products', which target 'cpu' (x86-64) does not have; it has: auto, add_sub
 // UNKNOWN: error: strategy 'tile' is none of target 'cpu'; it has: auto, add_sub
 // OTHERS: error: strategy 'reference' is none of target 'cpu'; it has: auto, add_sub
 // NONE: error: target 'cpu' has no strategy

@@ -21,7 +21,7 @@
 // STRATEGIES-LABEL: func.func @f_version1(
 // STRATEGIES: tern.matmul {{.*}}config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>
 
-// CAPABILITY: error: strategy 'dot' needs the capability 'int8_dot', which target 'cpu' (a) does not have; it has: auto, add_sub
+// CAPABILITY: error: strategy 'dot' needs the capability 'int8_dot' or 'int8_products', which target 'cpu' (a) does not have; it has: auto, add_sub
 // NONE: error: target 'cpu' (a) has no strategy
 // PACKING: error: no strategy of target 'cpu' (a) reads the packing 'i8'; expected auto, planes, tile2, base3, row2
 

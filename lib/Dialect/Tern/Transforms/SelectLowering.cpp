@@ -10,6 +10,7 @@
 #include "CostModel.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -148,11 +149,21 @@ private:
   void strategyError(ModuleOp module, ArrayRef<KernelForm> all,
                      ArrayRef<KernelForm> possible) {
     InFlightDiagnostic diag = module.emitError("strategy '") << strategy << "'";
-    const auto *impossible = llvm::find_if(all, [&](const KernelForm &form) {
-      return stringifyStrategy(form.strategy) == strategy;
-    });
-    if (impossible != all.end())
-      diag << " needs the capability '" << impossible->capability
+    // What any of its forms on one packing would do with; on others they need
+    // no less.
+    SmallVector<StringRef> capabilities;
+    StringRef first;
+    for (const KernelForm &form : all) {
+      if (stringifyStrategy(form.strategy) != strategy)
+        continue;
+      if (capabilities.empty())
+        first = form.packing;
+      if (form.packing == first &&
+          !llvm::is_contained(capabilities, form.capability))
+        capabilities.push_back(form.capability);
+    }
+    if (!capabilities.empty())
+      diag << " needs the capability '" << llvm::join(capabilities, "' or '")
            << "', which target '" << target.getName() << "' ("
            << target.getMachineName() << ") does not have";
     else
