@@ -57,7 +57,7 @@ public:
     return ternac::tern::TargetAttr::get(
         context, name(), text(triple.str()), /*cpu=*/mlir::StringAttr(),
         text(spec.get("features")), /*required_features=*/mlir::StringAttr(),
-        builder.getStrArrayAttr(capabilities), bits, /*l1d=*/0, /*l2=*/0,
+        builder.getStrArrayAttr(capabilities), bits, /*l2=*/0,
         /*bandwidth=*/0, /*peak=*/0);
   }
 

@@ -123,7 +123,6 @@ TargetSpec TargetSpec::of(tern::TargetAttr attr) {
                  {"cpu", attr.getCpuOrEmpty().str()},
                  {"features", attr.getFeaturesOrEmpty().str()},
                  {"vector_bits", std::to_string(attr.getVectorBits())},
-                 {"l1d", std::to_string(attr.getL1d())},
                  {"l2", std::to_string(attr.getL2())},
                  {"bandwidth", std::to_string(attr.getBandwidth())},
                  {"peak", std::to_string(attr.getPeak())}};

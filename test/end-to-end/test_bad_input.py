@@ -469,7 +469,7 @@ def test_no_config(model):
         (["--target=cpu,features=+avx2,,+fma"], ["key=value", "''"]),
         (["--target=cpu,l2="], ["a value", "'l2'"]),
         (["--target=cpu,l2=1e6"], ["a number", "'1e6'"]),
-        (["--target=cpu,l1d=-1"], ["a number", "'-1'"]),
+        (["--target=cpu,l2=-1"], ["a number", "'-1'"]),
         (["--target=cpu,peak=9223372036854775808"], ["a number", "'9223372036854775808'"]),
         (["--target=cpu,model="], ["a value", "'model'", "epyc-9004"]),
         (["--target=cpu,model=toaster"], ["unknown model 'toaster'", "epyc-9004"]),

@@ -35,7 +35,7 @@ def test_list_targets():
     assert list(targets)[0] == "cpu" and "reference" in targets
     assert not targets["reference"][0]
     keys, models = targets["cpu"]
-    assert set(keys) == {"arch", "cpu", "features", "triple", "vector_bits", "l1d", "l2", "bandwidth", "peak", "model"}
+    assert set(keys) == {"arch", "cpu", "features", "triple", "vector_bits", "l2", "bandwidth", "peak", "model"}
     assert "x86_64-unknown-linux-gnu" in keys["triple"]
     assert models and len(set(models)) == len(models)
 
@@ -58,6 +58,6 @@ def test_print_target_is_an_attribute(spec, tmp_path):
 def test_model_and_keys():
     """Keys that are given come before those of the model."""
     model = support.check("ternac", "--print-target", "--target=cpu,model=epyc-9004")
-    assert 'cpu = "znver4"' in model and "l1d = 32768, l2 = 1048576, peak = 236800000000" in model
+    assert 'cpu = "znver4"' in model and "l2 = 1048576, peak = 236800000000" in model
     changed = support.check("ternac", "--print-target", "--target=cpu,model=epyc-9004,l2=5,features=-avx512vnni,bandwidth=7")
-    assert "l1d = 32768, l2 = 5, bandwidth = 7, peak = 236800000000" in changed and "x86_vnni_512" in model and "x86_vnni_512" not in changed
+    assert "l2 = 5, bandwidth = 7, peak = 236800000000" in changed and "x86_vnni_512" in model and "x86_vnni_512" not in changed

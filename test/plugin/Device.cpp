@@ -39,7 +39,7 @@ public:
   llvm::Expected<tern::TargetAttr> resolve(MLIRContext *context,
                                            const TargetSpec &) const override {
     return tern::TargetAttr::get(context, name(), {}, {}, {}, {}, {},
-                                 /*vector_bits=*/8, 0, 0, 0, 0);
+                                 /*vector_bits=*/8, 0, 0, 0);
   }
   llvm::Error check(MLIRContext *, tern::TargetAttr) const override {
     return llvm::Error::success();

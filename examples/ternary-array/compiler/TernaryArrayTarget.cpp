@@ -42,8 +42,8 @@ public:
     return tern::TargetAttr::get(
         context, name(), b.getStringAttr(llvm::sys::getDefaultTargetTriple()),
         /*cpu=*/{}, /*features=*/{}, /*required_features=*/{},
-        b.getStrArrayAttr({"ternary_array"}), /*vector_bits=*/128, /*l1d=*/0,
-        /*l2=*/0, /*bandwidth=*/0, /*peak=*/0);
+        b.getStrArrayAttr({"ternary_array"}), /*vector_bits=*/128, /*l2=*/0,
+        /*bandwidth=*/0, /*peak=*/0);
   }
 
   void buildConfigurePipeline(OpPassManager &pm,

@@ -67,8 +67,6 @@ public:
         {"vector_bits",
          "bits of a vector register, where features leave it open",
          "the fewest there can be", Kind::Number},
-        {"l1d", "bytes of a core's first data cache", "0, unknown",
-         Kind::Number},
         {"l2", "bytes of a core's second cache", "0, unknown", Kind::Number},
         {"bandwidth", "bytes a second of one core from memory", "0, unknown",
          Kind::Number},
@@ -106,7 +104,7 @@ public:
     for (tern::TargetAttr given : attr.getMachines()) {
       // Caches and speeds are those of the baseline.
       TargetSpec spec = TargetSpec::of(given);
-      for (llvm::StringRef key : {"l1d", "l2", "bandwidth", "peak"})
+      for (llvm::StringRef key : {"l2", "bandwidth", "peak"})
         spec.values[key.str()] = whole.values[key.str()];
       llvm::Expected<std::vector<cpu::Version>> machines =
           findMachines(context, spec);
@@ -230,8 +228,8 @@ private:
         context, name(), text(triple.str()), text(machine->cpu),
         text(machine->features), text(machine->requiredFeatures),
         ArrayAttr::get(context, capabilities), machine->vectorBits,
-        spec.getNumber("l1d"), spec.getNumber("l2"),
-        spec.getNumber("bandwidth"), spec.getNumber("peak"));
+        spec.getNumber("l2"), spec.getNumber("bandwidth"),
+        spec.getNumber("peak"));
     return cpu::Version{arch.str(), target, std::move(machine->allFeatures)};
   }
 

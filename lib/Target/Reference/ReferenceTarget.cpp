@@ -34,9 +34,8 @@ public:
     auto triple = StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
     return tern::TargetAttr::get(context, name(), triple, StringAttr(),
                                  StringAttr(), StringAttr(), ArrayAttr(),
-                                 /*vector_bits=*/32, /*l1d=*/0, /*l2=*/0,
-                                 /*bandwidth=*/0,
-                                 /*peak=*/0);
+                                 /*vector_bits=*/32, /*l2=*/0,
+                                 /*bandwidth=*/0, /*peak=*/0);
   }
 
 protected:

@@ -51,11 +51,11 @@ func.func private @lowering_config() attributes {
 
 // CHECK-LABEL: func.func private @target
 // CHECK-SAME: a = #tern.target<name = "x">
-// CHECK-SAME: b = #tern.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+gfni", required_features = "avx2,fma", capabilities = ["fma", "int8_dot"], vector_bits = 256, l1d = 1, l2 = 2, bandwidth = 3, peak = 4>
+// CHECK-SAME: b = #tern.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+gfni", required_features = "avx2,fma", capabilities = ["fma", "int8_dot"], vector_bits = 256, l2 = 2, bandwidth = 3, peak = 4>
 // CHECK-SAME: c = #tern.target<name = "cpu", cpu = "a", versions = [#tern.target<name = "cpu", cpu = "b", vector_bits = 128>, #tern.target<name = "cpu", cpu = "b">]>
 func.func private @target() attributes {
   a = #tern.target<name = "x", vector_bits = 8, l2 = 0>,
-  b = #tern.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+gfni", required_features = "avx2,fma", capabilities = ["fma", "int8_dot"], vector_bits = 256, l1d = 1, l2 = 2, bandwidth = 3, peak = 4>,
+  b = #tern.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+gfni", required_features = "avx2,fma", capabilities = ["fma", "int8_dot"], vector_bits = 256, l2 = 2, bandwidth = 3, peak = 4>,
   c = #tern.target<name = "cpu", cpu = "a", versions = [#tern.target<name = "cpu", cpu = "b", vector_bits = 128>, #tern.target<name = "cpu", cpu = "b">]>}
 
 // CHECK-LABEL: func.func private @file

@@ -46,7 +46,7 @@ public:
                                            const TargetSpec &) const override {
     auto triple = StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
     return tern::TargetAttr::get(context, name(), triple, {}, {}, {}, {},
-                                 /*vector_bits=*/32, 0, 0, 0, 0);
+                                 /*vector_bits=*/32, 0, 0, 0);
   }
 
 protected:

@@ -230,13 +230,13 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringAttr cpu, StringAttr features,
                                  StringAttr requiredFeatures,
                                  ArrayAttr capabilities, int64_t vectorBits,
-                                 int64_t l1d, int64_t l2, int64_t bandwidth,
-                                 int64_t peak, ArrayAttr versions) {
+                                 int64_t l2, int64_t bandwidth, int64_t peak,
+                                 ArrayAttr versions) {
   if (vectorBits <= 0 || vectorBits % 8 != 0 || vectorBits > 65536)
     return emitError() << "(C1) expected vector_bits to be a multiple of 8 "
                           "from 8 to 65536, but got "
                        << vectorBits;
-  if (l1d < 0 || l2 < 0 || bandwidth < 0 || peak < 0)
+  if (l2 < 0 || bandwidth < 0 || peak < 0)
     return emitError() << "(C2) expected no negative number";
   if (capabilities && !llvm::all_of(capabilities, llvm::IsaPred<StringAttr>))
     return emitError() << "(C3) expected capabilities to be strings, but got "
@@ -246,8 +246,8 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return verifyVersions(emitError,
                         TargetAttr::get(versions.getContext(), name, triple,
                                         cpu, features, requiredFeatures,
-                                        capabilities, vectorBits, l1d, l2,
-                                        bandwidth, peak),
+                                        capabilities, vectorBits, l2, bandwidth,
+                                        peak),
                         versions);
 }
 
@@ -308,7 +308,7 @@ TargetAttr TargetAttr::withVersions(ArrayRef<TargetAttr> versions) const {
   SmallVector<Attribute> list(versions.begin(), versions.end());
   return get(getContext(), getName(), getTriple(), getCpu(), getFeatures(),
              getRequiredFeatures(), getCapabilities(), getVectorBits(),
-             getL1d(), getL2(), getBandwidth(), getPeak(),
+             getL2(), getBandwidth(), getPeak(),
              list.empty() ? ArrayAttr() : ArrayAttr::get(getContext(), list));
 }
 

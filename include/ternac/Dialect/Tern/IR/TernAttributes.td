@@ -228,8 +228,8 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     * `scalable_128`: the registers of LLVM's scalable vectors have a multiple of
       128 bits, `vector_bits` or more.
 
-    `vector_bits` is the widest register; cache sizes are bytes, `bandwidth`
-    is bytes per second of one core from memory and `peak` int8
+    `vector_bits` is the widest register; `l2` is bytes of a core's second
+    cache, `bandwidth` is bytes per second of one core from memory and `peak` int8
     multiply-accumulates per second of one core (0: unknown). They come from the
     description, never from a measurement, so that the same input gives the same
     bytes.
@@ -251,7 +251,7 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
 
     ```mlir
     module attributes {tern.target = #tern.target<name = "example",
-      capabilities = ["fma", "int8_dot"], vector_bits = 256, l1d = 32768>} {}
+      capabilities = ["fma", "int8_dot"], vector_bits = 256, l2 = 1048576>} {}
     ```
 
     Two versions of the code, for machines with and without `fma`:
@@ -270,7 +270,6 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
     OptionalParameter<"::mlir::StringAttr">:$required_features,
     OptionalParameter<"::mlir::ArrayAttr">:$capabilities,
     DefaultValuedParameter<"int64_t", "8">:$vector_bits,
-    DefaultValuedParameter<"int64_t", "0">:$l1d,
     DefaultValuedParameter<"int64_t", "0">:$l2,
     DefaultValuedParameter<"int64_t", "0">:$bandwidth,
     DefaultValuedParameter<"int64_t", "0">:$peak,
@@ -283,10 +282,9 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
                      "::mlir::StringAttr":$cpu, "::mlir::StringAttr":$features,
                      "::mlir::StringAttr":$required_features,
                      "::mlir::ArrayAttr":$capabilities, "int64_t":$vector_bits,
-                     "int64_t":$l1d, "int64_t":$l2, "int64_t":$bandwidth,
-                     "int64_t":$peak), [{
+                     "int64_t":$l2, "int64_t":$bandwidth, "int64_t":$peak), [{
       return $_get($_ctxt, name, triple, cpu, features, required_features,
-                   capabilities, vector_bits, l1d, l2, bandwidth, peak,
+                   capabilities, vector_bits, l2, bandwidth, peak,
                    ::mlir::ArrayAttr());
     }]>
   ];
