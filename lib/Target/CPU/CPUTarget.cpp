@@ -153,7 +153,8 @@ private:
       return makeError("triple '" +
                        (tripleText.empty() ? triple.str() : tripleText) +
                        "' is not supported; expected one like " +
-                       ofFamilies(&cpu::Family::exampleTriple));
+                       ofFamilies(&cpu::Family::exampleTriple) +
+                       ", of linux, freebsd, netbsd, openbsd or no system");
     bool isHost = family->accepts(host);
     std::string list = !cpu.empty()    ? cpu
                        : !arch.empty() ? arch
@@ -242,14 +243,16 @@ private:
         return family.get();
     return nullptr;
   }
-  /// Whether LLVM knows the system and the environment, or none is named.
+  /// Whether the system is one whose processes are a processor's own, or none,
+  /// and LLVM knows the environment, if one is named.
   static bool isKnownSystem(const llvm::Triple &triple) {
     auto isNone = [](llvm::StringRef name) {
       return name.empty() || name == "unknown" || name == "none" ||
              name == "elf";
     };
-    return (triple.getOS() != llvm::Triple::UnknownOS ||
-            isNone(triple.getOSName())) &&
+    bool isUnix = triple.isOSLinux() || triple.isOSFreeBSD() ||
+                  triple.isOSNetBSD() || triple.isOSOpenBSD();
+    return (isUnix || isNone(triple.getOSName())) &&
            (triple.getEnvironment() != llvm::Triple::UnknownEnvironment ||
             isNone(triple.getEnvironmentName()));
   }
