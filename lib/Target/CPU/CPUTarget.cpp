@@ -55,7 +55,7 @@ public:
     using Kind = TargetKey::Kind;
     return {
         {"arch",
-         "native, a level such as " + ofFamilies(&cpu::Family::baseline) +
+         "native, " + ofFamilies(&cpu::Family::archWords) +
              ", or an LLVM CPU; or several: a+b",
          "native on a host of the triple, else the lowest level",
          Kind::Text, /*namesMachine=*/true},

@@ -64,6 +64,9 @@ public:
   /// What code is for when neither the host nor the user says: every processor
   /// of the family runs it.
   virtual llvm::StringRef baseline() const = 0;
+  /// What the values of the key `arch` are beside native and LLVM's names of
+  /// CPUs, with examples; for users.
+  virtual llvm::StringRef archWords() const = 0;
   /// A name of a list, `previous+word`, written out: families may let `word` be
   /// short for what it has in place of the end of the name before it.
   virtual std::string expandArch(llvm::StringRef previous,

@@ -31,6 +31,9 @@ public:
            triple.getEnvironment() != llvm::Triple::GNUILP32;
   }
   llvm::StringRef baseline() const override { return "armv8-a"; }
+  llvm::StringRef archWords() const override {
+    return "an architecture (armv8.2-a)";
+  }
   llvm::Expected<Machine> resolve(llvm::StringRef arch,
                                   llvm::StringRef changes) const override {
     return resolveAArch64(arch, changes);

@@ -26,6 +26,9 @@ public:
     return triple.getArch() == llvm::Triple::riscv64;
   }
   llvm::StringRef baseline() const override { return kRISCVBaseline; }
+  llvm::StringRef archWords() const override {
+    return "an ISA string (rv64gcv_zvl256b) or profile (rva23u64)";
+  }
   llvm::Expected<Machine> resolve(llvm::StringRef arch,
                                   llvm::StringRef changes) const override {
     return resolveRISCV(arch, changes);
