@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 # What begins so is for one target or for one processor.
-OWN = re.compile(r"lib/Target/\w+/|(lib/Runtime|tools/ternac-bench)/Processor/")
+OWN = re.compile(r"lib/Target/(?!CPU/)\w+/|lib/Target/CPU/(\w+/|CMakeLists\.txt)|(lib/Runtime|tools/ternac-bench)/Processor/")
 
 # Names of families, of their extensions and instructions, of processors and of toolchains. Each is a word of an identifier
 # ("TERNAC_FEATURE_AMX", "runAVX2", "__x86_64__") or of text; digits and a suffix may follow where the name has versions.
@@ -43,11 +43,12 @@ EXCEPTIONS = (
 
 
 def names_of_targets(root):
-    """Expressions for the targets and families there are: in quotes, where no strategy is meant, and before Target or Family."""
-    folders = [path.parent for path in (root / "lib" / "Target").glob("*/**/CMakeLists.txt")]
-    for name in sorted({path.name for path in folders}):
-        yield rf"""^(?!.*[Ss]trateg).*(["'`]{name.lower()}["'`,])"""
-        yield rf"({name}(?:Target|Family))"
+    """The folders of the targets and families there are, and expressions for their names: in quotes, where no strategy is meant, and
+    before Target or Family. What lies in the folder may say them."""
+    for folder in sorted(path.parent for path in (root / "lib" / "Target").glob("*/**/CMakeLists.txt")):
+        name, own = folder.name, folder.relative_to(root).as_posix() + "/"
+        yield own, re.compile(rf"""^(?!.*[Ss]trateg).*(["'`]{name.lower()}["'`,])""")
+        yield own, re.compile(rf"({name}(?:Target|Family))")
 
 
 def generic_files(root):
@@ -59,13 +60,14 @@ def generic_files(root):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1])
-    targets = [re.compile(expression) for expression in names_of_targets(root)]
+    targets = list(names_of_targets(root))
     unused, found, files = list(EXCEPTIONS), 0, 0
     for path in generic_files(root):
         files += 1
         name = path.relative_to(root).as_posix()
+        names = [WORD, *(expression for own, expression in targets if not name.startswith(own))]
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            match = next(filter(None, (expression.search(line) for expression in (WORD, *targets))), None)
+            match = next(filter(None, (expression.search(line) for expression in names)), None)
             if not match:
                 continue
             excused = [entry for entry in EXCEPTIONS if entry[0] == name and re.search(entry[1], line)]

@@ -46,6 +46,8 @@ public:
 #define TERNAC_CPU_FAMILY(Name) families.push_back(cpu::create##Name##Family());
 #include "Families.def"
 #undef TERNAC_CPU_FAMILY
+    for (const auto &family : families)
+      llvm::append_range(allModels, family->models());
     text = "vector code by LLVM for " + ofFamilies(&cpu::Family::name);
   }
 
@@ -74,14 +76,7 @@ public:
          Kind::Number},
     };
   }
-  llvm::ArrayRef<TargetModel> models() const override {
-    static constexpr TargetModel list[] = {
-#define TERNAC_CPU_MODEL(name, values) {name, values},
-#include "Models.def"
-#undef TERNAC_CPU_MODEL
-    };
-    return list;
-  }
+  llvm::ArrayRef<TargetModel> models() const override { return allModels; }
   void registerDialects(DialectRegistry &registry) const override {
     registry.insert<LLVM::LLVMDialect>();
     for (const auto &family : families)
@@ -284,6 +279,7 @@ private:
   }
 
   std::vector<std::unique_ptr<cpu::Family>> families;
+  std::vector<TargetModel> allModels;
   std::string text;
 };
 

@@ -15,6 +15,7 @@
 #define TERNAC_LIB_TARGET_CPU_FAMILY_H
 
 #include "ternac/Dialect/Tern/IR/Tern.h"
+#include "ternac/Target/Target.h"
 
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Pass/PassManager.h"
@@ -54,7 +55,7 @@ class Family {
 public:
   virtual ~Family() = default;
 
-  /// For messages and lists: "x86-64".
+  /// For messages and lists.
   virtual llvm::StringRef name() const = 0;
   /// A triple that it accepts, for messages.
   virtual llvm::StringRef exampleTriple() const = 0;
@@ -78,6 +79,8 @@ public:
   /// known, with a list of those that are.
   virtual llvm::Expected<Machine> resolve(llvm::StringRef arch,
                                           llvm::StringRef changes) const = 0;
+  /// Machines with a name.
+  virtual llvm::ArrayRef<TargetModel> models() const { return {}; }
   /// Makes `machine` one whose widest registers have `bits` bits, as far as its
   /// features leave that open, or fails.
   virtual llvm::Error setVectorBits(Machine &machine, int64_t bits) const;

@@ -41,6 +41,14 @@ public:
   llvm::Error setVectorBits(Machine &machine, int64_t bits) const override {
     return setRegisterBits(machine, bits);
   }
+  llvm::ArrayRef<TargetModel> models() const override {
+    static constexpr TargetModel list[] = {
+#define TERNAC_CPU_MODEL(name, values) {name, values},
+#include "Models.def"
+#undef TERNAC_CPU_MODEL
+    };
+    return list;
+  }
   void buildVectorizePipeline(OpPassManager &pm) const override {
     // Rows that do not fill a tile are left to dot.
     pm.addPass(createConvertTernTileToAArch64Pass());

@@ -39,6 +39,14 @@ public:
                                   llvm::StringRef changes) const override {
     return resolveX86(arch, changes);
   }
+  llvm::ArrayRef<TargetModel> models() const override {
+    static constexpr TargetModel list[] = {
+#define TERNAC_CPU_MODEL(name, values) {name, values},
+#include "Models.def"
+#undef TERNAC_CPU_MODEL
+    };
+    return list;
+  }
   void registerDialects(DialectRegistry &registry) const override {
     registry.insert<amx::AMXDialect>();
   }
