@@ -211,7 +211,7 @@ Machine AArch64Machine::describe() const {
 std::vector<std::string> AArch64Machine::capabilities() const {
   // The baseline: fused products of f32, conversions of f16, 32 registers,
   // look-ups in registers, and counts of the bits of bytes.
-  std::vector<std::string> list = {kAArch64.str(), "fma",
+  std::vector<std::string> list = {"aarch64",      "fma",
                                    "f16_convert",  "vector_registers_32",
                                    "byte_shuffle", "byte_popcount"};
   bool isLong = vectorBits > 128;
@@ -260,6 +260,10 @@ std::vector<std::string> AArch64Machine::requiredFeatures() const {
   if (vectorBits > 128)
     names.push_back("sve" + std::to_string(vectorBits));
   return names;
+}
+
+bool cpu::isAArch64(tern::TargetAttr target) {
+  return target.hasCapability("aarch64");
 }
 
 AArch64Product cpu::aarch64Product(tern::TargetAttr target) {

@@ -12,8 +12,9 @@
 
 namespace ternac::cpu {
 
-/// The capability of this family's targets.
-inline constexpr llvm::StringLiteral kAArch64 = "aarch64";
+/// Whether the instructions of `target` are those of AArch64: what its other
+/// capabilities stand for differs between families.
+bool isAArch64(tern::TargetAttr target);
 
 /// What a byte dot product becomes: an instruction, or products of words.
 enum class AArch64Product { Signed, Mixed, Words };

@@ -78,10 +78,8 @@ struct ConvertTernDotToAArch64
     : ternac::cpu::impl::ConvertTernDotToAArch64PassBase<
           ConvertTernDotToAArch64> {
   void runOnOperation() override {
-    auto isOurs = [](TargetAttr target) {
-      return target.hasCapability(cpu::kAArch64);
-    };
-    for (MatmulOp op : findMatmuls(getOperation(), Strategy::Dot, isOurs))
+    for (MatmulOp op :
+         findMatmuls(getOperation(), Strategy::Dot, cpu::isAArch64))
       if (failed(
               replaceByLoops(op, vectorOptions(op, kBlockLanes),
                              [&](VectorBuilder &v) { return lower(op, v); })))

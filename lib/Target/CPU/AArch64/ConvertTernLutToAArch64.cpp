@@ -29,10 +29,8 @@ struct ConvertTernLutToAArch64
     : ternac::cpu::impl::ConvertTernLutToAArch64PassBase<
           ConvertTernLutToAArch64> {
   void runOnOperation() override {
-    auto isOurs = [](TargetAttr target) {
-      return target.hasCapability(cpu::kAArch64);
-    };
-    for (MatmulOp op : findMatmuls(getOperation(), Strategy::Lut, isOurs)) {
+    for (MatmulOp op :
+         findMatmuls(getOperation(), Strategy::Lut, cpu::isAArch64)) {
       packing::Layout layout = op.getPacking()->getLayout();
       if (layout != packing::columnTwoBit())
         continue;

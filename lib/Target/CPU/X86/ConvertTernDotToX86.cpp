@@ -10,8 +10,6 @@
 
 #include "ternac/Conversion/TernToVector.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-
 namespace ternac::cpu {
 #define GEN_PASS_DEF_CONVERTTERNDOTTOX86PASS
 #include "X86Passes.h.inc"

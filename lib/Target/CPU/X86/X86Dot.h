@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERNAC_LIB_TARGET_CPU_X86DOT_H
-#define TERNAC_LIB_TARGET_CPU_X86DOT_H
+#ifndef TERNAC_LIB_TARGET_CPU_X86_X86DOT_H
+#define TERNAC_LIB_TARGET_CPU_X86_X86DOT_H
 
 #include "X86Features.h"
 
@@ -67,4 +67,4 @@ llvm::SmallVector<mlir::Value> decodePanel(VectorBuilder &v,
 
 } // namespace ternac::cpu
 
-#endif // TERNAC_LIB_TARGET_CPU_X86DOT_H
+#endif // TERNAC_LIB_TARGET_CPU_X86_X86DOT_H
