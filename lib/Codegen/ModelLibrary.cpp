@@ -16,6 +16,7 @@
 
 #include "ternac/Conversion/ModelFacts.h"
 #include "ternac/Runtime/ModelABI.h"
+#include "ternac/Support/MakeError.h"
 
 #include "lld/Common/Driver.h"
 #include "llvm/BinaryFormat/ELF.h"
@@ -39,9 +40,6 @@ using namespace ternac;
 
 static constexpr StringLiteral kSection = ".tern.weights";
 
-static Error makeError(const Twine &message) {
-  return createStringError(inconvertibleErrorCode(), message);
-}
 static Error fileError(StringRef path, const Twine &what) {
   return makeError(path + ": " + what + ": " + strerror(errno));
 }

@@ -10,6 +10,7 @@
 #include "ternac/Codegen/ModelLibrary.h"
 #include "ternac/Pipeline/Pipeline.h"
 #include "ternac/Runtime/ModelABI.h"
+#include "ternac/Support/MakeError.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -25,10 +26,6 @@ using namespace ternac;
 using llvm::Error;
 using llvm::Expected;
 using llvm::Twine;
-
-static Error makeError(const Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 Expected<Output> Output::parse(llvm::StringRef word) {
   if (word == "lib")

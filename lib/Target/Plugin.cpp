@@ -68,8 +68,7 @@ findSymbol(const ELFFile &file) {
 }
 
 /// Fails unless the file defines the symbol of a plug-in.
-static llvm::Error checkSymbol(llvm::StringRef path,
-                               llvm::StringRef contents) {
+static llvm::Error checkSymbol(llvm::StringRef path, llvm::StringRef contents) {
   llvm::Expected<ELFFile> file = ELFFile::create(contents);
   if (!file)
     return makeError(path, "the file is damaged: " +

@@ -7,6 +7,8 @@
 
 #include "ternac/Target/Target.h"
 
+#include "ternac/Support/MakeError.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -21,10 +23,6 @@ using namespace ternac;
   }
 #include "Targets.def"
 #undef TERNAC_TARGET
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 static std::vector<std::unique_ptr<Target>> &registry() {
   static std::vector<std::unique_ptr<Target>> targets = [] {
@@ -161,10 +159,10 @@ static llvm::Error checkKeys(const Target &target, const TargetSpec &spec) {
                        "'; expected one of: " + llvm::join(names, ", "));
     }
     if (value.empty())
-      return makeError("expected a value for key '" + name + "' of target '" +
-                       target.name() + "': " +
-                       (name == "model" ? "one of " + modelNames(target)
-                                        : key->values));
+      return makeError(
+          "expected a value for key '" + name + "' of target '" +
+          target.name() + "': " +
+          (name == "model" ? "one of " + modelNames(target) : key->values));
     int64_t number;
     if (key->kind == TargetKey::Kind::Number &&
         (llvm::StringRef(value).getAsInteger(10, number) || number < 0))
@@ -223,9 +221,8 @@ llvm::Error Target::check(mlir::MLIRContext *context,
   TargetSpec spec = TargetSpec::of(attr);
   std::vector<TargetKey> known = keys();
   std::erase_if(spec.values, [&](const auto &value) {
-    return llvm::none_of(known, [&](const TargetKey &key) {
-      return key.name == value.first;
-    });
+    return llvm::none_of(
+        known, [&](const TargetKey &key) { return key.name == value.first; });
   });
   return expectDescription(attr, resolve(context, spec));
 }

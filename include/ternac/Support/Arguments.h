@@ -25,8 +25,8 @@ namespace ternac {
 
 /// The options of one tool. `--name=value`, `--name value`, `-n value` and
 /// `-n=value` are the same; a word without a dash is a positional argument.
-/// Variables keep their value, the default, unless the option is given. An option
-/// with a value is given once, unless it is said to add one each time.
+/// Variables keep their value, the default, unless the option is given. An
+/// option with a value is given once, unless it is said to add one each time.
 class Arguments {
 public:
   /// `overview` is one sentence for --help.

@@ -18,9 +18,9 @@
 |* C++ objects of Ternac and of MLIR cross the border, so a plug-in works with
 |* the versions that it was built with and no others. The symbol says which they
 |* were, in plain C that never changes its place: it is read before any function
-|* of the plug-in is called. What the dynamic linker runs of a library, which is
-|* its static initialisers, has run by then; a plug-in should have none that call
-|* Ternac or MLIR.
+|* of the plug-in is called. What the dynamic linker runs when it opens a
+|* library, its static initialisers, has run by then: a plug-in should have none
+|* that call Ternac or MLIR.
 |*
 \*===----------------------------------------------------------------------===*/
 

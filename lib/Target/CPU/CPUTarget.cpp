@@ -10,6 +10,7 @@
 #include "ternac/Codegen/HostTarget.h"
 #include "ternac/Conversion/Passes.h"
 #include "ternac/Dialect/Tern/Transforms/Passes.h"
+#include "ternac/Support/MakeError.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -25,10 +26,6 @@ using namespace ternac;
   }
 #include "Families.def"
 #undef TERNAC_CPU_FAMILY
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 llvm::Error cpu::Family::setVectorBits(Machine &machine, int64_t bits) const {
   if (bits == machine.vectorBits)
@@ -59,8 +56,8 @@ public:
         {"arch",
          "native, " + ofFamilies(&cpu::Family::archWords) +
              ", or an LLVM CPU; or several: a+b",
-         "native on a host of the triple, else the lowest level",
-         Kind::Text, /*namesMachine=*/true},
+         "native on a host of the triple, else the lowest level", Kind::Text,
+         /*namesMachine=*/true},
         {"cpu", "an LLVM CPU, or several: a+b", "as arch says", Kind::Text,
          /*namesMachine=*/true},
         {"features", "+a,-b, LLVM's names of features", "those of the arch"},
@@ -211,8 +208,8 @@ private:
     if (!machine)
       return machine.takeError();
     if (!spec.get("vector_bits").empty())
-      if (llvm::Error error = family.setVectorBits(
-              *machine, spec.getNumber("vector_bits")))
+      if (llvm::Error error =
+              family.setVectorBits(*machine, spec.getNumber("vector_bits")))
         return error;
     SmallVector<Attribute> capabilities;
     for (const std::string &capability : machine->capabilities)

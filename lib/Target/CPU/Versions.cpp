@@ -7,15 +7,13 @@
 
 #include "Versions.h"
 
+#include "ternac/Support/MakeError.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace ternac;
 using namespace ternac::cpu;
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 /// Whether what runs the code of `more` runs that of `less`.
 static bool includes(const Version &more, const Version &less) {
@@ -46,20 +44,20 @@ cpu::combine(llvm::ArrayRef<Version> machines) {
     if (isSame(baseline) || llvm::any_of(versions, isSame))
       continue;
     if (!includes(machine, baseline))
-      return makeError("'" + machine.name +
-                       "' lacks features of the baseline '" + baseline.name +
-                       "', which comes first: " +
-                       difference(baseline, machine) +
-                       "; name first what every processor has");
+      return makeError(
+          "'" + machine.name + "' lacks features of the baseline '" +
+          baseline.name +
+          "', which comes first: " + difference(baseline, machine) +
+          "; name first what every processor has");
     auto needsAsMuch = [&](const Version &other) {
       return includes(other, machine);
     };
     auto place = llvm::find_if(versions, needsAsMuch);
-    const Version *equal = needsAsMuch(baseline) ? &baseline
-                           : place != versions.end() &&
-                                   place->features == machine.features
-                               ? &*place
-                               : nullptr;
+    const Version *equal =
+        needsAsMuch(baseline) ? &baseline
+        : place != versions.end() && place->features == machine.features
+            ? &*place
+            : nullptr;
     if (equal)
       return makeError("'" + machine.name + "' needs the same features as '" +
                        equal->name +

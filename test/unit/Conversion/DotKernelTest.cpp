@@ -63,9 +63,8 @@ std::string lower(int64_t fit) {
                       memref::MemRefDialect, scf::SCFDialect,
                       vector::VectorDialect>();
   std::string message;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    message += diagnostic.str();
-  });
+  ScopedDiagnosticHandler handler(
+      &context, [&](Diagnostic &diagnostic) { message += diagnostic.str(); });
   auto module = parseSourceString<ModuleOp>(matmul, &context);
   if (!module)
     return message;
@@ -73,9 +72,10 @@ std::string lower(int64_t fit) {
   OneSum blocks(dot);
   tern::MatmulOp op;
   module->walk([&](tern::MatmulOp found) { op = found; });
-  LogicalResult result = replaceByLoops(
-      op, vectorOptions(op, kBlockLanes),
-      [&](VectorBuilder &v) { return lowerToKernel(op, v, blocks); });
+  LogicalResult result =
+      replaceByLoops(op, vectorOptions(op, kBlockLanes), [&](VectorBuilder &v) {
+        return lowerToKernel(op, v, blocks);
+      });
   EXPECT_EQ(failed(result), !message.empty());
   return message;
 }

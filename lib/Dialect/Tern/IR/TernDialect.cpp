@@ -307,8 +307,8 @@ std::vector<TargetAttr> TargetAttr::getMachines() const {
 TargetAttr TargetAttr::withVersions(ArrayRef<TargetAttr> versions) const {
   SmallVector<Attribute> list(versions.begin(), versions.end());
   return get(getContext(), getName(), getTriple(), getCpu(), getFeatures(),
-             getRequiredFeatures(), getCapabilities(), getVectorBits(),
-             getL2(), getBandwidth(), getPeak(),
+             getRequiredFeatures(), getCapabilities(), getVectorBits(), getL2(),
+             getBandwidth(), getPeak(),
              list.empty() ? ArrayAttr() : ArrayAttr::get(getContext(), list));
 }
 

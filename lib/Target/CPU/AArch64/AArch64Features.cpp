@@ -7,6 +7,8 @@
 
 #include "AArch64Features.h"
 
+#include "ternac/Support/MakeError.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/TargetParser/AArch64TargetParser.h"
@@ -68,10 +70,6 @@ private:
 };
 
 } // namespace
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 static std::string usefulNames() {
   return llvm::join(llvm::map_range(usefulExtensions,
@@ -204,8 +202,8 @@ Machine AArch64Machine::describe() const {
   // Longer registers are shorter ones, too.
   for (int64_t bits = 256; bits < vectorBits; bits *= 2)
     all.insert("sve" + std::to_string(bits));
-  return Machine{cpu, extraFeatures(), llvm::join(required, ","), all,
-                 capabilities(), vectorBits};
+  return Machine{cpu, extraFeatures(), llvm::join(required, ","),
+                 all, capabilities(),  vectorBits};
 }
 
 std::vector<std::string> AArch64Machine::capabilities() const {

@@ -14,6 +14,8 @@
 
 #include "RISCVFeatures.h"
 
+#include "ternac/Support/MakeError.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -37,10 +39,6 @@ static constexpr llvm::StringLiteral usefulFeatures[] = {
 /// What an environment may do well without being asked: every Linux runs such
 /// code, and some processors run it slowly.
 static constexpr llvm::StringLiteral kUnalignedAccess = "unaligned-scalar-mem";
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 using Features = std::set<std::string>;
 using ISAInfo = std::unique_ptr<llvm::RISCVISAInfo>;
@@ -220,12 +218,9 @@ llvm::Expected<Machine> cpu::resolveRISCV(llvm::StringRef arch,
   const ISAInfo extensions = closure(machine->features);
   for (const auto &[name, version] : extensions->getExtensions())
     all.insert(name);
-  return Machine{machine->cpu,
-                 machine->changes(),
-                 llvm::join(required, ","),
-                 all,
-                 machine->capabilities(),
-                 machine->vectorBits()};
+  return Machine{
+      machine->cpu, machine->changes(),      llvm::join(required, ","),
+      all,          machine->capabilities(), machine->vectorBits()};
 }
 
 bool cpu::isRISCV(tern::TargetAttr target) {

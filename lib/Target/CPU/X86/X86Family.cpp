@@ -28,9 +28,7 @@ public:
     return triple.getArch() == llvm::Triple::x86_64 && !triple.isX32();
   }
   llvm::StringRef baseline() const override { return "x86-64"; }
-  llvm::StringRef archWords() const override {
-    return "a level (x86-64-v3)";
-  }
+  llvm::StringRef archWords() const override { return "a level (x86-64-v3)"; }
   std::string expandArch(llvm::StringRef previous,
                          llvm::StringRef word) const override {
     return expandX86(previous, word);

@@ -7,6 +7,8 @@
 
 #include "X86Features.h"
 
+#include "ternac/Support/MakeError.h"
+
 #include "llvm/ADT/SetOperations.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -63,10 +65,6 @@ struct X86Machine {
 };
 
 } // namespace
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 /// The features that an LLVM CPU name implies.
 static std::set<std::string> impliedBy(llvm::StringRef cpu) {
@@ -171,12 +169,9 @@ llvm::Expected<Machine> cpu::resolveX86(llvm::StringRef arch,
   }
   // Features that others imply are among them.
   std::set<std::string> required = machine.requiredFeatures();
-  return Machine{machine.cpu,
-                 machine.extraFeatures(),
-                 llvm::join(required, ","),
-                 required,
-                 machine.capabilities(),
-                 machine.vectorBits()};
+  return Machine{
+      machine.cpu, machine.extraFeatures(), llvm::join(required, ","),
+      required,    machine.capabilities(),  machine.vectorBits()};
 }
 
 bool cpu::isX86(tern::TargetAttr target) { return target.hasCapability("x86"); }
