@@ -10,8 +10,10 @@ import re
 import sys
 from pathlib import Path
 
-# What begins so is for one target or for one processor.
-OWN = re.compile(r"lib/Target/(?!CPU/)\w+/|lib/Target/CPU/(\w+/|CMakeLists\.txt)|(lib/Runtime|tools/ternac-bench)/Processor/")
+# What begins so is for one target, for one processor or for one kind of device.
+OWN = re.compile(
+    r"lib/Target/(?!CPU/)\w+/|lib/Target/CPU/(\w+/|CMakeLists\.txt)|(lib/Runtime|tools/ternac-bench)/Processor/|lib/Runtime/Devices/\w+/"
+)
 
 # Names of families, of their extensions and instructions, of processors and of toolchains. Each is a word of an identifier
 # ("TERNAC_FEATURE_AMX", "runAVX2", "__x86_64__") or of text; digits and a suffix may follow where the name has versions.
@@ -32,6 +34,7 @@ WORD = re.compile(rf"((?:(?<![A-Za-z0-9])(?i:{ANY})|(?<=[a-z])(?=[A-Z])(?i:{ANY}
 
 # What a line may say: (file, expression, reason). One that is not needed is an error.
 EXCEPTIONS = (
+    ("include/ternac/Runtime/ModelABI.h", r'of the code: "spirv"', "an example of a format"),
     ("include/ternac/Dialect/Tern/IR/TernAttributes.td", r'"Reference", 0, "reference"', "the strategy"),
     ("include/ternac/Dialect/Tern/IR/TernAttributes.td", r"`reference`: scalar", "the strategy"),
     ("include/ternac/Dialect/Tern/IR/TernAttributes.td", r"`triple`, `cpu` and", "the parameter of #tern.target"),

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Driver.h"
+
+#include "Devices/BackEnd.h"
 #include "Error.h"
 #include "SharedLibrary.h"
 #include "ternac/Runtime/Session.h"
@@ -18,6 +20,7 @@ using namespace ternac::runtime;
 
 struct TernacDriver {
   SharedLibrary shared;
+  std::unique_ptr<BuiltInDevice> builtIn;
   const TernacDevice *device = nullptr;
 };
 
@@ -44,7 +47,9 @@ bool ternac::runtime::checkDevice(const char *what,
              what, leastSize, device->struct_size);
     return false;
   }
-  if (!device->name || !*device->name || !device->submit) {
+  bool isNewer = device->struct_size >= sizeof(TernacDevice);
+  if (!device->name || !*device->name ||
+      (!device->submit && !(isNewer && device->launch))) {
     setError("%s is damaged: its device table has empty fields", what);
     return false;
   }
@@ -53,6 +58,13 @@ bool ternac::runtime::checkDevice(const char *what,
 
 TernacDriver *ternac_driver_open(const char *path) {
   auto driver = std::make_unique<TernacDriver>();
+  if (path && isBuiltInName(path)) {
+    driver->builtIn = openBuiltIn(path);
+    if (!driver->builtIn)
+      return nullptr;
+    driver->device = driver->builtIn->table();
+    return driver.release();
+  }
   driver->shared = SharedLibrary::open(path, "driver of a Ternac device",
                                        TERNAC_DEVICE_SYMBOL);
   if (!driver->shared.symbol())

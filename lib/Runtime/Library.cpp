@@ -25,6 +25,25 @@
 
 using namespace ternac::runtime;
 
+/// Null in tables that end before it.
+static const TernacKernels *kernelsOf(const TernacModel *model) {
+  constexpr size_t size =
+      offsetof(TernacModel, kernels) + sizeof(TernacModel::kernels);
+  return model->struct_size >= size ? model->kernels : nullptr;
+}
+
+/// Whether what there is to know of kernels is there; true if there are none.
+static bool hasWholeKernels(const TernacModel *model) {
+  const TernacKernels *kernels = kernelsOf(model);
+  if (!kernels)
+    return true;
+  return kernels->struct_size >= sizeof(TernacKernels) && kernels->format &&
+         kernels->code && kernels->bytes && kernels->names && kernels->count &&
+         std::all_of(kernels->names, kernels->names + kernels->count,
+                     [](const char *name) { return name; }) &&
+         model->device && *model->device;
+}
+
 /// Checks what a library says of itself. Fields are read only after the check
 /// that they are there.
 static bool checkModel(const char *path, const TernacModel *model) {
@@ -52,7 +71,8 @@ static bool checkModel(const char *path, const TernacModel *model) {
   if (!model->vocab_size || !model->context_length || !model->max_rows ||
       !model->max_sequences || !model->max_threads || !model->workspace_bytes ||
       !model->cache_bytes || !model->forward ||
-      (model->end_token_count && !model->end_tokens)) {
+      (model->end_token_count && !model->end_tokens) ||
+      !hasWholeKernels(model)) {
     setError("'%s' is damaged: its model table has empty fields", path);
     return false;
   }
@@ -108,6 +128,8 @@ const char *TernacLibrary::device() const {
       offsetof(TernacModel, device) + sizeof(TernacModel::device);
   return model->struct_size >= size && model->device ? model->device : "";
 }
+
+const TernacKernels *TernacLibrary::kernels() const { return kernelsOf(model); }
 
 std::pair<const char *, uint64_t> TernacLibrary::weightsReadWhole() const {
   auto start = static_cast<const char *>(ternac_weights_of(this));

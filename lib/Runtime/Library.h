@@ -17,13 +17,22 @@
 #include "ternac/Runtime/MappedMemory.h"
 #include "ternac/Runtime/Session.h"
 
+#include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+namespace ternac::runtime {
+class DeviceModel;
+} // namespace ternac::runtime
+
 struct TernacLibrary {
   /// The name of the device that the code needs, "" for none.
   const char *device() const;
+
+  /// The kernels that the code starts, null if it does all itself.
+  const TernacKernels *kernels() const;
 
   /// The part of the weights that every token reads whole. Of the rest, tables,
   /// it reads rows. Null if there are no weights.
@@ -41,6 +50,8 @@ struct TernacLibrary {
 
   std::mutex mutex;           ///< guards what follows
   bool usesHugePages = false; ///< the weights were moved
+  std::map<const TernacDevice *, std::weak_ptr<ternac::runtime::DeviceModel>>
+      deviceModels; ///< those that sessions use
 };
 
 #endif // TERNAC_LIB_RUNTIME_LIBRARY_H

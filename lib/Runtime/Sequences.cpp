@@ -13,7 +13,6 @@
 #include "SessionState.h"
 
 #include <algorithm>
-#include <cstring>
 
 using namespace ternac::runtime;
 
@@ -38,10 +37,12 @@ int32_t ternac_fill(TernacSession *session, uint32_t sequence, uint32_t count) {
   uint32_t end = BlockTable::blocksFor(before + count);
   const int32_t *row =
       session->blocks.data() + size_t(sequence) * session->blocks.columns();
-  for (uint32_t i = BlockTable::blocksFor(before); i < end; ++i)
-    memset(static_cast<char *>(session->cache.data()) +
-               static_cast<uint32_t>(row[i]) * session->blockBytes,
-           filler, session->blockBytes);
+  for (uint32_t i = BlockTable::blocksFor(before); i < end; ++i) {
+    if (session->memory->fillBlock(row[i], filler))
+      continue;
+    session->release(chunks, chunks.size(), /*wrote=*/false);
+    return -1;
+  }
   // No token, so that no prompt begins with it.
   session->histories[sequence].resize(before + count, -1);
   return 0;

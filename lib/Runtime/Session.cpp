@@ -5,159 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Creating a session, and all that runs the model. What only moves cache blocks
-// about is in Sequences.cpp.
+// All that runs the model. What only moves cache blocks about is in
+// Sequences.cpp.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Driver.h"
 #include "Error.h"
-#include "HugePages.h"
-#include "Library.h"
 #include "SessionState.h"
-#include "ternac/Runtime/DeviceText.h"
-#include "ternac/Runtime/HostFeatures.h"
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
-#include <mutex>
-#include <string>
 #include <utility>
 
 using namespace ternac::runtime;
-
-TernacSession::TernacSession(TernacLibrary *library, const TernacDevice *device,
-                             std::unique_ptr<ThreadPool> pool,
-                             MappedMemory workspace, MappedMemory cache,
-                             BlockTable blocks)
-    : library(library), model(library->model), pool(std::move(pool)),
-      environment(this->pool->environment(grantedFeatures())),
-      workspace(std::move(workspace)), cache(std::move(cache)),
-      blockBytes(model->cache_bytes(1)), blocks(std::move(blocks)),
-      histories(this->blocks.rows()) {
-  environment.device = device;
-}
-
-//===----------------------------------------------------------------------===//
-// Creation
-//===----------------------------------------------------------------------===//
-
-/// The options with every default filled in; false if they cannot be met.
-static bool resolveOptions(const TernacModel *model,
-                           const TernacSessionOptions *given,
-                           TernacSessionOptions &options) {
-  options = {};
-  if (given) {
-    if (given->struct_size < sizeof(given->struct_size)) {
-      setError("struct_size of the session options is not set");
-      return false;
-    }
-    memcpy(&options, given,
-           std::min<size_t>(given->struct_size, sizeof(options)));
-  }
-  if (!options.threads)
-    options.threads = std::min(processorCount(), model->max_threads);
-  if (options.threads > model->max_threads) {
-    setError("expected at most %u threads, which the model was compiled for, "
-             "but got %u",
-             model->max_threads, options.threads);
-    return false;
-  }
-  if (!options.sequences)
-    options.sequences = 1;
-  if (options.sequences > model->max_sequences) {
-    setError("expected at most %u sequences, which the model was compiled for, "
-             "but got %u; compile it with --max-sequences=%u",
-             model->max_sequences, options.sequences, options.sequences);
-    return false;
-  }
-  // More blocks than all sequences together can fill would never be used.
-  uint64_t usable = uint64_t(options.sequences) *
-                    BlockTable::blocksFor(model->context_length);
-  if (!options.cache_blocks || options.cache_blocks > usable)
-    options.cache_blocks =
-        static_cast<uint32_t>(std::min<uint64_t>(usable, INT32_MAX));
-  return true;
-}
-
-/// Whether `device`, which may be null, is the one that the library needs.
-static bool checkNeed(const TernacLibrary &library,
-                      const TernacDevice *device) {
-  const char *needed = library.device();
-  if (!*needed || (device && strcmp(device->name, needed) == 0))
-    return true;
-  if (!device)
-    setError("the model needs the device '%s'; bring a driver for it "
-             "(--device=DRIVER.so of the tools)",
-             needed);
-  else
-    setError("the model needs the device '%s', but got a driver for '%s'",
-             needed, device->name);
-  return false;
-}
-
-/// The most that a call of any size needs: one row may take another path than
-/// many and so need more.
-static uint64_t workspaceBytes(const TernacLibrary &library, uint32_t threads) {
-  uint64_t bytes = 0;
-  for (uint32_t rows = 1; rows <= library.model->max_rows; ++rows)
-    bytes = std::max(bytes, library.code().workspace_bytes(rows, threads));
-  return bytes;
-}
-
-static MappedMemory allocate(const char *purpose, uint64_t bytes) {
-  MappedMemory memory = MappedMemory::allocate(bytes);
-  if (!memory.data())
-    setError("not enough memory: the %s needs %.1f MB", purpose, bytes / 1e6);
-  return memory;
-}
-
-/// Moves the weights, once for all sessions of the library.
-static bool useHugePages(TernacLibrary &library, ThreadPool &pool) {
-  std::lock_guard lock(library.mutex);
-  if (library.usesHugePages)
-    return true;
-  auto [weights, bytes] = library.weightsReadWhole();
-  if (weights && !moveToHugePages(weights, bytes, pool))
-    return false;
-  library.usesHugePages = true;
-  return true;
-}
-
-TernacSession *ternac_session_create(TernacLibrary *library,
-                                     const TernacSessionOptions *given) {
-  const TernacModel *model = library->model;
-  TernacSessionOptions options;
-  if (!resolveOptions(model, given, options) ||
-      (options.device && !checkDevice("the device given", options.device)) ||
-      !checkNeed(*library, options.device))
-    return nullptr;
-  MappedMemory workspace =
-      allocate("workspace", workspaceBytes(*library, options.threads));
-  if (!workspace.data())
-    return nullptr;
-  MappedMemory cache =
-      allocate("cache", model->cache_bytes(options.cache_blocks));
-  if (!cache.data())
-    return nullptr;
-  std::unique_ptr<ThreadPool> pool =
-      ThreadPool::create(options.threads, !options.no_pinning);
-  if (!pool || (options.huge_pages && !useHugePages(*library, *pool)))
-    return nullptr;
-  BlockTable blocks(options.sequences,
-                    BlockTable::blocksFor(model->context_length),
-                    options.cache_blocks);
-  return new TernacSession(library, options.device, std::move(pool),
-                           std::move(workspace), std::move(cache),
-                           std::move(blocks));
-}
-
-void ternac_session_destroy(TernacSession *session) { delete session; }
-
-uint32_t ternac_session_threads(const TernacSession *session) {
-  return session->pool->size();
-}
 
 //===----------------------------------------------------------------------===//
 // Checks
@@ -220,15 +80,11 @@ bool TernacSession::reserve(Chunk &chunk) {
     return false;
   }
   chunk.copied = blocks.extend(chunk.sequence, length, newLength);
-  if (chunk.copied.from >= 0)
-    copyBlock(chunk.copied.from, chunk.copied.to);
-  return true;
-}
-
-void TernacSession::copyBlock(int32_t from, int32_t to) {
-  char *pool = static_cast<char *>(cache.data());
-  memcpy(pool + static_cast<uint32_t>(to) * blockBytes,
-         pool + static_cast<uint32_t>(from) * blockBytes, blockBytes);
+  if (chunk.copied.from < 0 ||
+      memory->copyBlock(chunk.copied.from, chunk.copied.to))
+    return true;
+  blocks.undo(chunk.sequence, length, chunk.copied);
+  return false;
 }
 
 bool TernacSession::reserve(std::vector<Chunk> &chunks) {
@@ -256,8 +112,9 @@ void TernacSession::restoreCopied(const std::vector<Chunk> &chunks) {
       if (other.copied.from == block &&
           lengthOf(other.sequence) > lengthOf(longest->sequence))
         longest = &other;
+    // A device that fails in this has failed before, which is the error.
     if (longest != &writer)
-      copyBlock(longest->copied.to, block);
+      memory->copyBlock(longest->copied.to, block);
   }
 }
 
@@ -273,21 +130,6 @@ void TernacSession::release(const std::vector<Chunk> &chunks, size_t count,
 //===----------------------------------------------------------------------===//
 // Feeding
 //===----------------------------------------------------------------------===//
-
-static const char *describe(int32_t code) {
-  switch (code) {
-  case TERNAC_ERROR_VERSION:
-    return "it was built for another version of the model ABI";
-  case TERNAC_ERROR_LIMIT:
-    return "a call had more rows or threads than it was compiled for";
-  case TERNAC_ERROR_WEIGHTS:
-    return "its weights are missing";
-  case TERNAC_ERROR_DEVICE:
-    return "its device is missing or failed";
-  default:
-    return "it gave an unknown error code";
-  }
-}
 
 /// Runs the model over `count` rows from `begin`. `logitRows` are counted from
 /// there.
@@ -307,23 +149,8 @@ bool TernacSession::call(const int32_t *tokens, size_t begin, size_t count,
   call.block_table = blocks.data();
   call.block_table_rows = blocks.rows();
   call.block_table_columns = blocks.columns();
-  call.cache = cache.data();
   call.cache_blocks = blocks.blocks();
-  call.workspace = workspace.data();
-  call.weights = library->weights.data();
-  int32_t code = library->code().forward(&environment, &call);
-  if (code == TERNAC_OK)
-    return true;
-  const TernacDevice *device = environment.device;
-  std::string reason;
-  if (code == TERNAC_ERROR_DEVICE && device)
-    reason = deviceText(device->last_error, device->context);
-  if (!reason.empty())
-    setError("the device '%s' failed: %s", device->name, reason.c_str());
-  else
-    setError("the model library refused a call: %s (code %d)", describe(code),
-             code);
-  return false;
+  return memory->call(environment, call);
 }
 
 /// The row behind the last of a call that begins with row `begin`. Chunks are

@@ -15,7 +15,7 @@
 #define TERNAC_LIB_RUNTIME_SESSIONSTATE_H
 
 #include "BlockTable.h"
-#include "ternac/Runtime/MappedMemory.h"
+#include "ModelMemory.h"
 #include "ternac/Runtime/Session.h"
 #include "ternac/Runtime/ThreadPool.h"
 
@@ -41,8 +41,7 @@ struct TernacSession {
 
   TernacSession(TernacLibrary *library, const TernacDevice *device,
                 std::unique_ptr<ternac::runtime::ThreadPool> pool,
-                ternac::runtime::MappedMemory workspace,
-                ternac::runtime::MappedMemory cache,
+                std::unique_ptr<ternac::runtime::ModelMemory> memory,
                 ternac::runtime::BlockTable blocks);
 
   uint32_t lengthOf(uint32_t sequence) const {
@@ -68,15 +67,13 @@ struct TernacSession {
   const TernacModel *model;
   std::unique_ptr<ternac::runtime::ThreadPool> pool;
   TernacEnvironment environment;
-  ternac::runtime::MappedMemory workspace, cache;
-  uint64_t blockBytes; ///< of the cache
+  std::unique_ptr<ternac::runtime::ModelMemory> memory;
   ternac::runtime::BlockTable blocks;
   /// The tokens fed to each sequence; negative where it was only filled.
   std::vector<std::vector<int32_t>> histories;
 
 private:
   bool reserve(Chunk &chunk);
-  void copyBlock(int32_t from, int32_t to);
   void restoreCopied(const std::vector<Chunk> &chunks);
   bool forward(const std::vector<Chunk> &chunks, const int32_t *tokens,
                float *logits);

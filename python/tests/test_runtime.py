@@ -59,6 +59,8 @@ def test_device(library, model):
         runtime.load(needs_device)
     with pytest.raises(runtime.TernacError, match="no driver of a Ternac device"):
         runtime.load(needs_device, device=library)
+    with pytest.raises(runtime.TernacError, match="there are no devices 'abacus'"):
+        runtime.load(needs_device, device="abacus:0")
     with runtime.load(needs_device, device=driver) as other:
         np.testing.assert_array_equal(other.logits([1, 2, 3]), model.logits([1, 2, 3]))
         with pytest.raises(runtime.TernacError, match="the device 'counter' failed: it does not take 13"):

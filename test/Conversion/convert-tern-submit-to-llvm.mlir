@@ -14,14 +14,14 @@ func.func @submit(%q: memref<?xi8>, %y: memref<4xi32, strided<[1], offset: ?>>, 
   // CHECK: %[[BUFFERS:.*]] = llvm.alloca %{{.*}} x !llvm.array<2 x struct<(ptr, i64)>>
   // CHECK: scf.for
   scf.for %i = %c0 to %n step %c1 {
-    // CHECK: llvm.getelementptr %[[ENV]][0, 7]
-    // CHECK: %[[DEVICE:.*]] = llvm.load
-    // CHECK-DAG: llvm.getelementptr %[[DEVICE]][24]
-    // CHECK-DAG: llvm.getelementptr %[[DEVICE]][16]
     // CHECK-DAG: %[[COMMANDS:.*]] = llvm.mlir.addressof @commands
     // CHECK-DAG: %[[BYTES:.*]] = llvm.mlir.constant(3 : i64)
     // CHECK-DAG: %[[FOUR:.*]] = llvm.mlir.constant(4 : i64)
     // CHECK: llvm.mul %{{.*}}, %[[FOUR]]
+    // CHECK: llvm.getelementptr %[[ENV]][0, 7]
+    // CHECK: %[[DEVICE:.*]] = llvm.load
+    // CHECK-DAG: llvm.getelementptr %[[DEVICE]][24]
+    // CHECK-DAG: llvm.getelementptr %[[DEVICE]][16]
     // CHECK: %[[RESULT:.*]] = llvm.call %{{.*}}(%{{.*}}, %[[COMMANDS]], %[[BYTES]], %[[BUFFERS]], %{{.*}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, i64, !llvm.ptr, i32) -> i32
     // CHECK: llvm.getelementptr %[[ENV]][0, 8]
     // CHECK: %[[WIDE:.*]] = llvm.zext %[[RESULT]]

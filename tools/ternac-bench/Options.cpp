@@ -44,8 +44,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                  "let the system move threads between processors");
   arguments.flag("huge-pages", hugePages,
                  "copy the weights into huge pages first");
-  arguments.option("device", "DRIVER.so", device,
-                   "driver of the device that the model was compiled for");
+  arguments.option("device", "DEVICE", device,
+                   "that the model was compiled for, as of ternac-run");
   arguments.option("code-version", "NAME", codeVersion,
                    "run this version of the code, a name or a number (default: "
                    "the last that this machine can run)");

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "DeviceList.h"
 #include "PromptFile.h"
 #include "ternac/Support/Arguments.h"
 #include "ternac/Version.h"
@@ -18,7 +19,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
                       "Runs a compiled model: continues prompts of token ids "
                       "and prints the new ones.");
   std::string promptFile;
-  arguments.positional("LIB", library, "the model library");
+  bool listsDevices = false;
+  arguments.positional("LIB", library, "the model library",
+                       /*required=*/false);
   arguments.list("tokens", "ID,ID,...", prompts, 0,
                  "a prompt; may be given several times");
   arguments.option("prompts", "FILE", promptFile,
@@ -32,13 +35,17 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("logits", "FILE.npy", logitsFile,
                    "write the prompts' logits, float32 [tokens, vocabulary]");
   arguments.option("threads", "N", threads, 1, INT32_MAX,
-                   "default: the processors this process may use");
+                   "default: the processors this process may use; 1 if a "
+                   "device computes");
   arguments.flag("no-pinning", noPinning,
                  "let the system move threads between processors");
   arguments.flag("huge-pages", hugePages,
                  "copy the weights into huge pages before the first token");
-  arguments.option("device", "DRIVER.so", device,
-                   "driver of the device that the model was compiled for");
+  arguments.option("device", "DEVICE", device,
+                   "that the model was compiled for: one of --list-devices, or "
+                   "a driver library");
+  arguments.flag("list-devices", listsDevices,
+                 "print the devices that need no driver library, and exit");
   arguments.option("code-version", "NAME", codeVersion,
                    "run this version of the code, a name or a number (default: "
                    "the last that this machine can run)");
@@ -53,6 +60,11 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "feed a prompt N tokens at a time");
   if (std::optional<int> status = arguments.parse(argc, argv))
     return status;
+  if (listsDevices)
+    return printDevices();
+  if (library.empty())
+    return Arguments::error(
+        "expected LIB, the model library (see ternac-run --help)");
   if (!isReplaceable(logitsFile))
     return Arguments::error("cannot write '%s': it is not a regular file",
                             logitsFile.c_str());

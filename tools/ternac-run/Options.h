@@ -31,7 +31,7 @@ struct Options {
   uint32_t threads = 0;   ///< 0: all processors
   bool noPinning = false;
   bool hugePages = false;
-  std::string device;      ///< a driver library; empty: none
+  std::string device;      ///< a name or a driver library; empty: none
   std::string codeVersion; ///< empty: the last that this machine can run
   float temperature = 0;
   uint32_t topK = 0;

@@ -21,6 +21,13 @@ namespace ternac {
 /// it.
 inline constexpr llvm::StringLiteral kWeightsSymbol = "ternac_weights";
 
+/// The kernels of a module.
+struct KernelFacts {
+  llvm::SmallVector<std::string> names; ///< empty for no kernels
+  std::string format;
+  int64_t bytes = 0;
+};
+
 /// What the model table says.
 struct ModelFacts {
   int64_t vocabSize, hiddenSize, layers, contextLength, maxRows, maxSequences;
@@ -28,7 +35,8 @@ struct ModelFacts {
   llvm::SmallVector<int32_t> endTokens;
   int64_t weightsBytes, cacheBlockBytes;
   std::string device; ///< "" for none
-  std::string json;   ///< tern.model as JSON, with the bytes that a token reads
+  KernelFacts kernels;
+  std::string json; ///< tern.model as JSON, with the bytes that a token reads
 };
 
 /// What it says of the code for one machine.
@@ -39,6 +47,9 @@ struct VersionFacts {
 
 /// Reads `tern.model` and `tern.weights`. Emits an error if one is missing.
 llvm::FailureOr<ModelFacts> readModelFacts(mlir::ModuleOp module);
+/// Reads `tern.kernels`, which need not be there. Emits an error if it is, but
+/// makes no sense.
+llvm::FailureOr<KernelFacts> readKernelFacts(mlir::ModuleOp module);
 /// Reads what tern-plan-workspace left on `forward`, the code for `machine`.
 /// Emits an error if it is missing.
 llvm::FailureOr<VersionFacts> readVersionFacts(mlir::Operation *forward,

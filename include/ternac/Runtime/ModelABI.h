@@ -73,21 +73,34 @@ typedef struct TernacBuffer {
   uint64_t bytes;
 } TernacBuffer;
 
+/* Code of a model for a device that runs kernels. */
+typedef struct TernacKernels {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  const char *format; /* of the code: "spirv" */
+  const void *code;
+  uint64_t bytes;
+  const char *const *names; /* [count], of the entry points */
+  uint32_t count;
+  uint32_t reserved; /* zero */
+} TernacKernels;
+
 /* A device beside the processor, as its driver offers it. What commands mean is
  * between the driver and the target that wrote them; a host only passes them
  * on. Later versions add functions at the end; a driver sets to null what its
- * device does not have. */
+ * device does not have. Functions that return int32_t return 0, or another
+ * number if what was asked is refused or fails. */
 typedef struct TernacDevice {
   uint32_t struct_size;
   uint32_t abi_version;
   const char *name; /* what TernacModel.device asks for */
   void *context;    /* handed back to all functions */
   /* Runs commands and returns when they are done: their writes to the buffers
-   * are visible then, and the buffers may go. 0, or another number if the
-   * commands are refused or fail. Threads may call at the same time. */
+   * are visible then, and the buffers may go. Threads may call at the same
+   * time. */
   int32_t (*submit)(void *context, const void *commands, uint64_t bytes,
                     const TernacBuffer *buffers, uint32_t buffer_count);
-  /* Why `submit` last failed, one sentence without a full stop. Like snprintf
+  /* Why a function last failed, one sentence without a full stop. Like snprintf
    * it writes at most `bytes` bytes to `text`, the last of them a null if there
    * are any, and returns the length of the whole text without the null; `text`
    * may be null if `bytes` is 0. May be null. */
@@ -95,6 +108,34 @@ typedef struct TernacDevice {
   /* What the device did so far, as lines for a user to read, in the same way.
    * May be null. */
   uint64_t (*report)(void *context, char *text, uint64_t bytes);
+
+  /* Devices that run kernels on memory of their own have all of these. The
+   * device does what it is asked in the order of the calls; one thread calls at
+   * a time. */
+
+  /* Memory of the device, aligned to 256 bytes; addresses are never 0. */
+  int32_t (*allocate)(void *context, uint64_t bytes, uint64_t *address);
+  void (*release)(void *context, uint64_t address);
+  /* Copies between the host and any place inside of allocated memory. The
+   * host's memory may go when `upload` returns, and has what it should when
+   * `download` does. */
+  int32_t (*upload)(void *context, uint64_t address, const void *data,
+                    uint64_t bytes);
+  int32_t (*download)(void *context, void *data, uint64_t address,
+                      uint64_t bytes);
+  /* Copies inside of the device's memory; the places do not overlap. */
+  int32_t (*copy)(void *context, uint64_t to, uint64_t from, uint64_t bytes);
+  /* Makes kernels ready to run; they are read from now until `unload`. */
+  int32_t (*load)(void *context, const TernacKernels *kernels,
+                  uint64_t *module);
+  void (*unload)(void *context, uint64_t module);
+  /* Starts `grid` blocks of `block` threads, each x, y and z, of a kernel,
+   * counted as in `names`, whose arguments are words of 64 bits. An empty grid
+   * does nothing. Failures that come to light later are those of the next
+   * download. */
+  int32_t (*launch)(void *context, uint64_t module, uint32_t kernel,
+                    const uint32_t grid[3], const uint32_t block[3],
+                    const int64_t *arguments, uint32_t count);
 } TernacDevice;
 
 /* Name of the symbol that a driver library exports, and its type. The table
@@ -118,6 +159,7 @@ typedef struct TernacEnvironment {
   void (*barrier)(void *context, uint32_t thread);
   /* The device that TernacModel.device names; null if there is none. */
   const TernacDevice *device;
+  uint64_t module; /* what the device's `load` made of TernacModel.kernels */
 } TernacEnvironment;
 
 /* One forward call over a ragged list of rows. Prefill, decode and batches
@@ -196,6 +238,10 @@ typedef struct TernacModel {
   const TernacVersion *versions;
   uint32_t version_count; /* at least 1 */
   uint32_t reserved;      /* zero */
+  /* Where there are kernels, `forward` only starts them: the pointers in a
+   * TernacCall, the weights among them, are addresses of the device, and the
+   * logits are there when it has done all it was asked. Else null. */
+  const TernacKernels *kernels;
 } TernacModel;
 
 typedef const TernacModel *(*TernacModelFn)(void);

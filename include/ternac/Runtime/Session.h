@@ -66,24 +66,42 @@ const TernacVersion *ternac_version_at(const TernacLibrary *library,
  * that a host can see. */
 const void *ternac_weights_of(const TernacLibrary *library);
 
-/* Opens the driver of a device and checks it: that it is one, that its ABI
- * version is one this host knows. NULL on error. */
+/* Opens a device that a model needs. `path` is the name of a built-in one, as
+ * ternac_list_devices gives it ("kind:number"), or else the path of a driver
+ * library, which is checked: that it is one, that its ABI version is one this
+ * host knows. NULL on error. */
 TernacDriver *ternac_driver_open(const char *path);
 void ternac_driver_close(TernacDriver *driver);
 
 /* The driver's own table; never NULL. */
 const TernacDevice *ternac_device_of(const TernacDriver *driver);
 
+/* A device that this runtime drives itself. Where it finds none of a kind,
+ * `name` is that of the kind alone and `problem` says why. */
+typedef struct TernacDeviceInfo {
+  uint32_t struct_size;
+  uint32_t reserved;       /* zero */
+  const char *name;        /* for ternac_driver_open */
+  const char *description; /* for people; may be "" */
+  const char *problem;     /* why it cannot be used; NULL if it can */
+} TernacDeviceInfo;
+
+/* Looks for such devices. Returns how many `*devices` has, which lives until
+ * this thread looks again. */
+uint32_t ternac_list_devices(const TernacDeviceInfo **devices);
+
 /* Options of a session; zero means the default. */
 typedef struct TernacSessionOptions {
   uint32_t struct_size;
-  uint32_t threads;      /* default: processors this process may run on */
+  uint32_t threads;      /* default: processors this process may run on; 1 if
+                            the model consists of kernels for a device */
   uint32_t no_pinning;   /* 1: do not set thread affinity */
   uint32_t sequences;    /* default: 1; sequences that can be live at once */
   uint32_t cache_blocks; /* of the pool; default: enough for `sequences` full
                             contexts */
   uint32_t huge_pages;   /* 1: move the library's weights into huge pages,
-                            for all its sessions, unless they are there */
+                            for all its sessions, unless they are there; an
+                            error if they go to the memory of a device */
   const TernacDevice *device; /* the one that the model needs, if it does; a
                                  host's own, or of ternac_device_of */
 } TernacSessionOptions;

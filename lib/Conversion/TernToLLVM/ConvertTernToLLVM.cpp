@@ -165,10 +165,56 @@ struct LowerGranted : ConvertOpToLLVMPattern<GrantedOp> {
   }
 };
 
-/// Calls the device's function with an array of buffers on the stack. Whether a
-/// submit failed is remembered until the end of the call.
-struct LowerSubmit : ConvertOpToLLVMPattern<SubmitOp> {
-  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+/// What ops of the device share.
+template <typename Op> struct DevicePattern : ConvertOpToLLVMPattern<Op> {
+  using ConvertOpToLLVMPattern<Op>::ConvertOpToLLVMPattern;
+
+protected:
+  Type pointer() const {
+    return LLVM::LLVMPointerType::get(this->getContext());
+  }
+
+  /// A pointer in the table of `device`.
+  Value deviceField(OpBuilder &b, Location loc, Value device,
+                    size_t offset) const {
+    Value place = LLVM::GEPOp::create(b, loc, pointer(), b.getI8Type(), device,
+                                      ArrayRef<LLVM::GEPArg>{int32_t(offset)});
+    return LLVM::LoadOp::create(b, loc, pointer(), place);
+  }
+
+  /// Calls a function of the device that returns i32. Whether it failed is
+  /// remembered until the end of the call.
+  void call(OpBuilder &b, Location loc, Value frame, size_t offset,
+            ArrayRef<Value> arguments) const {
+    Value device = loadField(b, loc, frame, ThreadFrame::Device, pointer());
+    SmallVector<Value> operands = {
+        deviceField(b, loc, device, offset),
+        deviceField(b, loc, device, offsetof(TernacDevice, context))};
+    llvm::append_range(operands, arguments);
+    Type i32 = b.getI32Type(), i64 = b.getI64Type();
+    SmallVector<Type> types(llvm::drop_begin(ValueRange(operands).getTypes()));
+    auto type = LLVM::LLVMFunctionType::get(i32, types);
+    Value result = LLVM::CallOp::create(b, loc, type, operands).getResult();
+    Value failed = loadField(b, loc, frame, ThreadFrame::Failed, i64);
+    Value wide = LLVM::ZExtOp::create(b, loc, i64, result);
+    LLVM::StoreOp::create(b, loc, LLVM::OrOp::create(b, loc, failed, wide),
+                          fieldPlace(b, loc, frame, ThreadFrame::Failed));
+  }
+
+  /// Room for a value of `type`. It lies in the function's first block: the
+  /// stack of a loop would grow with every round.
+  Value onStack(OpBuilder &b, Operation *op, Type type) const {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&op->getParentOfType<func::FuncOp>().front());
+    Location loc = op->getLoc();
+    return LLVM::AllocaOp::create(b, loc, pointer(), type,
+                                  i64Constant(b, loc, 1));
+  }
+};
+
+/// Calls the device's function with an array of buffers on the stack.
+struct LowerSubmit : DevicePattern<SubmitOp> {
+  using DevicePattern::DevicePattern;
 
   LogicalResult
   matchAndRewrite(SubmitOp op, OpAdaptor adaptor,
@@ -182,58 +228,27 @@ struct LowerSubmit : ConvertOpToLLVMPattern<SubmitOp> {
     if (!bytes || !bytes.getElementType().isInteger(8))
       return op.emitOpError("expected ")
              << op.getCommandsAttr() << " to be an llvm.mlir.global of i8";
-    Type pointer = LLVM::LLVMPointerType::get(getContext());
-    Type i64 = rewriter.getI64Type(), i32 = rewriter.getI32Type();
-    Value frame = adaptor.getEnvironment();
-    Value device =
-        loadField(rewriter, loc, frame, ThreadFrame::Device, pointer);
-    auto deviceField = [&](size_t offset) -> Value {
-      Value place =
-          LLVM::GEPOp::create(rewriter, loc, pointer, rewriter.getI8Type(),
-                              device, ArrayRef<LLVM::GEPArg>{int32_t(offset)});
-      return LLVM::LoadOp::create(rewriter, loc, pointer, place);
-    };
-    int64_t count = adaptor.getBuffers().size();
-    Value number = LLVM::ConstantOp::create(rewriter, loc, i32, count);
-    auto type =
-        LLVM::LLVMFunctionType::get(i32, {pointer, pointer, i64, pointer, i32});
-    SmallVector<Value> arguments = {
-        deviceField(offsetof(TernacDevice, submit)),
-        deviceField(offsetof(TernacDevice, context)),
-        LLVM::AddressOfOp::create(rewriter, loc, commands),
-        i64Constant(rewriter, loc, bytes.getNumElements()),
-        buffersOf(op, adaptor, rewriter),
-        number};
-    Value result =
-        LLVM::CallOp::create(rewriter, loc, type, arguments).getResult();
-    Value failed = loadField(rewriter, loc, frame, ThreadFrame::Failed, i64);
-    Value wide = LLVM::ZExtOp::create(rewriter, loc, i64, result);
-    LLVM::StoreOp::create(
-        rewriter, loc, LLVM::OrOp::create(rewriter, loc, failed, wide),
-        fieldPlace(rewriter, loc, frame, ThreadFrame::Failed));
+    Value number = LLVM::ConstantOp::create(
+        rewriter, loc, rewriter.getI32Type(), adaptor.getBuffers().size());
+    call(rewriter, loc, adaptor.getEnvironment(),
+         offsetof(TernacDevice, submit),
+         {LLVM::AddressOfOp::create(rewriter, loc, commands),
+          i64Constant(rewriter, loc, bytes.getNumElements()),
+          buffersOf(op, adaptor, rewriter), number});
     rewriter.eraseOp(op);
     return success();
   }
 
 private:
-  /// An array of TernacBuffer, { data, bytes }. It lies in the function's first
-  /// block: the stack of a loop would grow with every round.
+  /// An array of TernacBuffer, { data, bytes }.
   Value buffersOf(SubmitOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const {
     Location loc = op.getLoc();
-    Type pointer = LLVM::LLVMPointerType::get(getContext());
     Type i64 = rewriter.getI64Type();
     auto buffer =
-        LLVM::LLVMStructType::getLiteral(getContext(), {pointer, i64});
+        LLVM::LLVMStructType::getLiteral(getContext(), {pointer(), i64});
     auto array = LLVM::LLVMArrayType::get(buffer, adaptor.getBuffers().size());
-    Value place;
-    {
-      OpBuilder::InsertionGuard guard(rewriter);
-      auto func = op->getParentOfType<func::FuncOp>();
-      rewriter.setInsertionPointToStart(&func.front());
-      place = LLVM::AllocaOp::create(rewriter, loc, pointer, array,
-                                     i64Constant(rewriter, loc, 1));
-    }
+    Value place = onStack(rewriter, op, array);
     for (auto [i, memref, value] :
          llvm::enumerate(op.getBuffers(), adaptor.getBuffers())) {
       auto type = cast<MemRefType>(memref.getType());
@@ -244,12 +259,79 @@ private:
       auto set = [&](int32_t field, Value content) {
         LLVM::StoreOp::create(
             rewriter, loc, content,
-            LLVM::GEPOp::create(rewriter, loc, pointer, array, place,
+            LLVM::GEPOp::create(rewriter, loc, pointer(), array, place,
                                 ArrayRef<LLVM::GEPArg>{0, int32_t(i), field}));
       };
       set(0, descriptor.bufferPtr(rewriter, loc, *getTypeConverter(), type));
       set(1, LLVM::MulOp::create(rewriter, loc, elements, size));
     }
+    return place;
+  }
+};
+
+/// Calls the device's function with arrays of dimensions and words on the
+/// stack.
+struct LowerLaunch : DevicePattern<LaunchOp> {
+  using DevicePattern::DevicePattern;
+
+  LogicalResult
+  matchAndRewrite(LaunchOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type i32 = rewriter.getI32Type(), i64 = rewriter.getI64Type();
+    Value frame = adaptor.getEnvironment();
+    SmallVector<Value> dimensions;
+    for (Value size : adaptor.getDimensions())
+      dimensions.push_back(LLVM::TruncOp::create(rewriter, loc, i32, size));
+    SmallVector<Value> words = wordsOf(op, adaptor, rewriter);
+    Value grid = array(rewriter, op, i32, dimensions);
+    Value block = LLVM::GEPOp::create(rewriter, loc, pointer(), i32, grid,
+                                      ArrayRef<LLVM::GEPArg>{int32_t(3)});
+    auto number = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(rewriter, loc, i32, value);
+    };
+    call(rewriter, loc, frame, offsetof(TernacDevice, launch),
+         {loadField(rewriter, loc, frame, ThreadFrame::Module, i64),
+          number(op.getKernel()), grid, block, array(rewriter, op, i64, words),
+          number(int64_t(words.size()))});
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+private:
+  /// Of a memref the address of its first element, its sizes and its strides.
+  SmallVector<Value> wordsOf(LaunchOp op, OpAdaptor adaptor,
+                             ConversionPatternRewriter &rewriter) const {
+    Location loc = op.getLoc();
+    SmallVector<Value> words;
+    for (auto [old, value] : llvm::zip(op.getWords(), adaptor.getWords())) {
+      auto type = dyn_cast<MemRefType>(old.getType());
+      if (!type) {
+        words.push_back(value);
+        continue;
+      }
+      MemRefDescriptor descriptor(value);
+      words.push_back(LLVM::PtrToIntOp::create(
+          rewriter, loc, rewriter.getI64Type(),
+          descriptor.bufferPtr(rewriter, loc, *getTypeConverter(), type)));
+      for (int64_t i = 0; i < type.getRank(); ++i)
+        words.push_back(descriptor.size(rewriter, loc, i));
+      for (int64_t i = 0; i < type.getRank(); ++i)
+        words.push_back(descriptor.stride(rewriter, loc, i));
+    }
+    return words;
+  }
+
+  Value array(OpBuilder &b, LaunchOp op, Type element,
+              ArrayRef<Value> values) const {
+    Location loc = op.getLoc();
+    Value place =
+        onStack(b, op, LLVM::LLVMArrayType::get(element, values.size()));
+    for (auto [i, value] : llvm::enumerate(values))
+      LLVM::StoreOp::create(
+          b, loc, value,
+          LLVM::GEPOp::create(b, loc, pointer(), element, place,
+                              ArrayRef<LLVM::GEPArg>{int32_t(i)}));
     return place;
   }
 };
@@ -265,7 +347,7 @@ struct ConvertTernToLLVM
     });
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerBarrier, LowerThreadRange, LowerClaim, LowerGranted,
-                 LowerSubmit>(converter);
+                 LowerSubmit, LowerLaunch>(converter);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
                                                                    converter);
     // Only the environment's type changes here; the rest of the signature is
@@ -286,13 +368,18 @@ private:
   LogicalResult recordDevice() {
     ModuleOp module = getOperation();
     StringAttr device;
-    WalkResult result = module.walk([&](SubmitOp op) {
-      if (!device)
-        device = op.getDeviceAttr();
-      if (op.getDeviceAttr() == device)
+    WalkResult result = module.walk([&](Operation *op) {
+      auto submit = dyn_cast<SubmitOp>(op);
+      auto launch = dyn_cast<LaunchOp>(op);
+      if (!submit && !launch)
         return WalkResult::advance();
-      op.emitOpError("expected one device for all, '")
-          << device.getValue() << "', but got '" << op.getDevice() << "'";
+      StringAttr own = submit ? submit.getDeviceAttr() : launch.getDeviceAttr();
+      if (!device)
+        device = own;
+      if (own == device)
+        return WalkResult::advance();
+      op->emitOpError("expected one device for all, '")
+          << device.getValue() << "', but got '" << own.getValue() << "'";
       return WalkResult::interrupt();
     });
     if (device)

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ternac/Conversion/Kernels.h"
 #include "ternac/Conversion/ModelFacts.h"
 #include "ternac/Conversion/Passes.h"
 #include "ternac/Runtime/ModelABI.h"
@@ -70,9 +71,19 @@ public:
     }
     writeString("ternac.facts", facts.json);
     writeString("ternac.device", facts.device);
+    if (hasKernels())
+      writeKernels();
     writeEndTokens();
     writeVersions();
     writeTable();
+  }
+
+  /// For a module without a model: the kernels alone, by the function
+  /// `ternac_kernels`.
+  void writeKernelsOnly() {
+    writeKernels();
+    function("ternac_kernels", pointer(), {}, LLVM::Linkage::External);
+    LLVM::ReturnOp::create(b, address(kKernels));
   }
 
 private:
@@ -146,6 +157,7 @@ private:
   }
 
   bool needsDevice() const { return !facts.device.empty(); }
+  bool hasKernels() const { return !facts.kernels.names.empty(); }
 
   /// What the threads of a call share: { environment, call, counter, failed }.
   Type callType() {
@@ -201,6 +213,7 @@ private:
     set(ThreadFrame::Granted, i64(0));
     set(ThreadFrame::Device, LLVM::ZeroOp::create(b, pointer()));
     set(ThreadFrame::Failed, i64(0));
+    set(ThreadFrame::Module, i64(0));
 
     Block *entry = b.getInsertionBlock();
     Block *withEnvironment = b.createBlock(&body.getBody());
@@ -218,6 +231,9 @@ private:
     if (needsDevice())
       set(ThreadFrame::Device,
           field(environment, offsetof(TernacEnvironment, device), pointer()));
+    if (hasKernels())
+      set(ThreadFrame::Module,
+          field(environment, offsetof(TernacEnvironment, module), i64()));
     LLVM::BrOp::create(b, ValueRange(), run);
 
     b.setInsertionPointToEnd(run);
@@ -300,6 +316,14 @@ private:
     failUnless(compare(LLVM::ICmpPredicate::ule, logitRows, rows),
                TERNAC_ERROR_LIMIT);
 
+    // The embedded weights are memory of the host.
+    if (hasKernels()) {
+      Value given = field(call, offsetof(TernacCall, weights), pointer());
+      Value null = LLVM::ZeroOp::create(b, pointer());
+      failUnless(compare(LLVM::ICmpPredicate::ne, given, null),
+                 TERNAC_ERROR_WEIGHTS);
+    }
+
     Value argument = LLVM::AllocaOp::create(b, pointer(), callType(), i64(1));
     SmallVector<Value> shared = {environment, call, i64(0), i64(0)};
     for (auto [i, value] : llvm::enumerate(shared))
@@ -312,16 +336,20 @@ private:
     if (needsDevice()) {
       // A host without devices, or of a time before there were any, has none.
       failUnless(isThere(environment), TERNAC_ERROR_DEVICE);
-      failUnless(compare(LLVM::ICmpPredicate::uge, field(environment, 0, i32()),
-                         i32(sizeof(TernacEnvironment))),
-                 TERNAC_ERROR_DEVICE);
+      failUnless(
+          compare(LLVM::ICmpPredicate::uge, field(environment, 0, i32()),
+                  i32(hasKernels() ? sizeof(TernacEnvironment)
+                                   : offsetof(TernacEnvironment, module))),
+          TERNAC_ERROR_DEVICE);
       Value device =
           field(environment, offsetof(TernacEnvironment, device), pointer());
       failUnless(isThere(device), TERNAC_ERROR_DEVICE);
-      checkVersion(device, offsetof(TernacDevice, last_error));
-      failUnless(
-          isThere(field(device, offsetof(TernacDevice, submit), pointer())),
-          TERNAC_ERROR_DEVICE);
+      checkVersion(device, hasKernels() ? sizeof(TernacDevice)
+                                        : offsetof(TernacDevice, last_error));
+      size_t needed = hasKernels() ? offsetof(TernacDevice, launch)
+                                   : offsetof(TernacDevice, submit);
+      failUnless(isThere(field(device, needed, pointer())),
+                 TERNAC_ERROR_DEVICE);
     }
 
     Block *check = b.getInsertionBlock();
@@ -338,7 +366,7 @@ private:
     checkVersion(environment, offsetof(TernacEnvironment, device));
     Value threads =
         field(environment, offsetof(TernacEnvironment, threads), i32());
-    failUnless(compare(LLVM::ICmpPredicate::ule, threads, i32(kMaxThreads)),
+    failUnless(compare(LLVM::ICmpPredicate::ule, threads, i32(maxThreads())),
                TERNAC_ERROR_LIMIT);
     Value parallel =
         field(environment, offsetof(TernacEnvironment, parallel), pointer());
@@ -405,6 +433,11 @@ private:
           .getResult();
     });
   }
+  void addNull(Fields &fields) {
+    fields.types.push_back(pointer());
+    fields.values.push_back(
+        [this] { return LLVM::ZeroOp::create(b, pointer()).getResult(); });
+  }
   void addSymbol(Fields &fields, StringRef name) {
     fields.types.push_back(pointer());
     fields.values.push_back(
@@ -447,6 +480,29 @@ private:
     writeStructs("ternac.versions", structs);
   }
 
+  void writeKernels() {
+    Fields names, kernels;
+    for (auto [i, name] : llvm::enumerate(facts.kernels.names)) {
+      std::string symbol = ("ternac.kernels.name" + Twine(i)).str();
+      writeString(symbol, name);
+      addSymbol(names, symbol);
+    }
+    writeStructs("ternac.kernels.names", names);
+    writeString("ternac.kernels.format", facts.kernels.format);
+    addNumber(kernels, i32(), sizeof(TernacKernels));
+    addNumber(kernels, i32(), TERNAC_ABI_VERSION);
+    addSymbol(kernels, "ternac.kernels.format");
+    addSymbol(kernels, kKernelCode);
+    addNumber(kernels, i64(), facts.kernels.bytes);
+    addSymbol(kernels, "ternac.kernels.names");
+    addNumber(kernels, i32(), facts.kernels.names.size());
+    addNumber(kernels, i32(), /*reserved=*/0);
+    static_assert(offsetof(TernacKernels, code) == 16 &&
+                  offsetof(TernacKernels, names) == 32 &&
+                  sizeof(TernacKernels) == 48);
+    writeStructs(kKernels, kernels);
+  }
+
   void writeTable() {
     Fields table;
     addNumber(table, i32(), sizeof(TernacModel));
@@ -457,7 +513,8 @@ private:
     addNumber(table, i32(), facts.contextLength);
     addNumber(table, i32(), facts.maxRows);
     addNumber(table, i32(), facts.maxSequences);
-    addNumber(table, i32(), kMaxThreads);
+    // One thread does all the launching.
+    addNumber(table, i32(), maxThreads());
     addNumber(table, i32(), facts.endTokens.size());
     addSymbol(table, "ternac.end_tokens");
     addNumber(table, i32(), facts.beginToken);
@@ -475,12 +532,17 @@ private:
     addSymbol(table, "ternac.versions");
     addNumber(table, i32(), versions.size());
     addNumber(table, i32(), /*reserved=*/0);
+    if (hasKernels())
+      addSymbol(table, kKernels);
+    else
+      addNull(table);
     static_assert(offsetof(TernacModel, end_tokens) == 40 &&
                   offsetof(TernacModel, weights_bytes) == 56 &&
                   offsetof(TernacModel, weights) == 88 &&
                   offsetof(TernacModel, device) == 120 &&
                   offsetof(TernacModel, versions) == 128 &&
-                  sizeof(TernacModel) == 144);
+                  offsetof(TernacModel, kernels) == 144 &&
+                  sizeof(TernacModel) == 152);
     writeStructs(kTable, table);
     function(TERNAC_MODEL_SYMBOL, pointer(), {}, LLVM::Linkage::External);
     LLVM::ReturnOp::create(b, address(kTable));
@@ -495,7 +557,8 @@ private:
   static constexpr StringLiteral kTarget = "ternac.target";
   static constexpr StringLiteral kFeatures = "ternac.cpu_features";
   static constexpr StringLiteral kTable = "ternac.table";
-  static constexpr int32_t kMaxThreads = 1024;
+  static constexpr StringLiteral kKernels = "ternac.kernels";
+  int32_t maxThreads() const { return hasKernels() ? 1 : 1024; }
 
   ModuleOp module;
   ArrayRef<Version> versions;
@@ -508,8 +571,16 @@ struct EmitModelTable
     : ternac::impl::TernEmitModelTablePassBase<EmitModelTable> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (!module->hasAttr(TernDialect::kModelAttr))
+    if (!module->hasAttr(TernDialect::kModelAttr)) {
+      FailureOr<KernelFacts> kernels = readKernelFacts(module);
+      if (failed(kernels))
+        return signalPassFailure();
+      ModelFacts facts = {};
+      facts.kernels = *kernels;
+      if (!facts.kernels.names.empty())
+        TableWriter(module, {}, facts).writeKernelsOnly();
       return;
+    }
     TargetAttr target = getTarget(module);
     if (!target) {
       module.emitError("expected the attribute '")

@@ -7,6 +7,8 @@
 
 #include "ternac/Conversion/ModelFacts.h"
 
+#include "ternac/Conversion/Kernels.h"
+
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -88,6 +90,32 @@ FailureOr<VersionFacts> ternac::readVersionFacts(Operation *forward,
   return facts;
 }
 
+FailureOr<KernelFacts> ternac::readKernelFacts(ModuleOp module) {
+  KernelFacts facts;
+  Attribute attribute = module->getAttr(TernDialect::kKernelsAttr);
+  if (!attribute)
+    return facts;
+  auto kernels = dyn_cast<DictionaryAttr>(attribute);
+  auto format = kernels ? kernels.getAs<StringAttr>("format") : StringAttr();
+  auto names = kernels ? kernels.getAs<ArrayAttr>("names") : ArrayAttr();
+  auto code = module.lookupSymbol<LLVM::GlobalOp>(kKernelCode);
+  auto bytes = code ? dyn_cast<LLVM::LLVMArrayType>(code.getGlobalType())
+                    : LLVM::LLVMArrayType();
+  bool areNames = names && llvm::all_of(names, llvm::IsaPred<StringAttr>);
+  auto device = module->getAttrOfType<StringAttr>(TernDialect::kDeviceAttr);
+  if (!format || !areNames || names.empty() || !bytes || !device)
+    return module.emitError("expected '")
+           << TernDialect::kKernelsAttr
+           << "' to have a format and names, beside '"
+           << TernDialect::kDeviceAttr << "' and a global '" << kKernelCode
+           << "' of bytes";
+  facts.format = format.str();
+  for (auto name : names.getAsRange<StringAttr>())
+    facts.names.push_back(name.str());
+  facts.bytes = int64_t(bytes.getNumElements());
+  return facts;
+}
+
 FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module) {
   auto model = module->getAttrOfType<DictionaryAttr>(TernDialect::kModelAttr);
   auto weights = module->getAttrOfType<WeightsAttr>(TernDialect::kWeightsAttr);
@@ -131,6 +159,10 @@ FailureOr<ModelFacts> ternac::readModelFacts(ModuleOp module) {
   facts.weightsBytes = weights.getTotalBytes();
   if (auto device = module->getAttrOfType<StringAttr>(TernDialect::kDeviceAttr))
     facts.device = device.str();
+  FailureOr<KernelFacts> kernels = readKernelFacts(module);
+  if (failed(kernels))
+    return failure();
+  facts.kernels = *kernels;
 
   llvm::json::Object json;
   for (NamedAttribute entry : model)

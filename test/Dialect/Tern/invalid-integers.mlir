@@ -399,3 +399,21 @@ func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.tri
   %0 = tern.matmul %q, %sum, %w rescale %step, %s plus %r {segments = array<i64: 8>} : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<1xf32>, tensor<?x9xf32>) -> tensor<?x8xf32>
   return
 }
+
+// -----
+
+// launch C1
+func.func @launch_device(%n: index, %env: !tern.environment) {
+  // expected-error@+1 {{'tern.launch' op (C1) expected the name of a device}}
+  tern.launch %env, "" "tern_add" 0 [%n, %n, %n, %n, %n, %n] ()
+  return
+}
+
+// -----
+
+// launch C2
+func.func @launch_dimensions(%n: index, %env: !tern.environment) {
+  // expected-error@+1 {{'tern.launch' op (C2) expected six dimensions, but got 3}}
+  tern.launch %env, "gpu" "tern_add" 0 [%n, %n, %n] (%n) : index
+  return
+}

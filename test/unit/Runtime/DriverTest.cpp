@@ -59,7 +59,9 @@ TEST(Driver, NoDriver) {
                       "has no symbol 'ternac_device'"),
             std::string::npos);
   EXPECT_NE(openError("FakeDeviceSmall")
-                .find("expected a device table of 48 bytes, but got 16"),
+                .find("expected a device table of " +
+                      std::to_string(offsetof(TernacDevice, allocate)) +
+                      " bytes, but got 16"),
             std::string::npos);
 }
 

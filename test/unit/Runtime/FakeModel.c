@@ -11,10 +11,14 @@
 |* back through the block table. A wrong block, position, order or length gives
 |* other logits.
 |*
+|* With kernels, its device does all of this in two steps, and the device's
+|* memory has what a call points to.
+|*
 |* Macros make the variants that a host must refuse.
 |*
 \*===----------------------------------------------------------------------===*/
 
+#include "FakeKernels.h"
 #include "ternac/Runtime/ModelABI.h"
 
 #ifndef FAKE_ABI_VERSION
@@ -34,6 +38,13 @@
 #endif
 #ifndef FAKE_DEVICE
 #define FAKE_DEVICE ""
+#endif
+/* 1: the model consists of kernels. */
+#ifndef FAKE_KERNELS
+#define FAKE_KERNELS 0
+#endif
+#ifndef FAKE_KERNEL_COUNT
+#define FAKE_KERNEL_COUNT 2
 #endif
 /* The first is the baseline; the second needs what x86-64 processors have, the
  * third what no processor has. */
@@ -112,6 +123,88 @@ static void body(void *argument, uint32_t thread, uint32_t threads) {
     computeLogits(call, index, job->version);
 }
 
+enum { ArgumentCount = 12 };
+
+static int64_t wordOf(const void *pointer) {
+  return (int64_t)(uintptr_t)pointer;
+}
+
+static void *pointerOf(int64_t word) {
+  return (void *)(uintptr_t)((uint64_t)word - FAKE_ADDRESS_OFFSET);
+}
+
+static int32_t start(const TernacEnvironment *environment,
+                     const TernacCall *call) {
+  const TernacDevice *device = environment ? environment->device : 0;
+  const int64_t arguments[ArgumentCount] = {
+      call->rows,
+      call->logit_count,
+      wordOf(call->tokens),
+      wordOf(call->positions),
+      wordOf(call->sequences),
+      wordOf(call->logit_rows),
+      wordOf(call->logits),
+      wordOf(call->block_table),
+      call->block_table_columns,
+      wordOf(call->cache),
+      wordOf(call->workspace),
+      wordOf(call->weights),
+  };
+  if (!device)
+    return TERNAC_ERROR_DEVICE;
+  for (uint32_t kernel = 0; kernel < 2; ++kernel) {
+    uint32_t grid[3] = {kernel ? call->logit_count : call->rows, 1, 1};
+    const uint32_t block[3] = {1, 1, 1};
+    if (device->launch(device->context, environment->module, kernel, grid,
+                       block, arguments, ArgumentCount))
+      return TERNAC_ERROR_DEVICE;
+  }
+  return TERNAC_OK;
+}
+
+static TernacCall unpack(const int64_t *arguments) {
+  TernacCall call = {0};
+  call.rows = (uint32_t)arguments[0];
+  call.logit_count = (uint32_t)arguments[1];
+  call.tokens = pointerOf(arguments[2]);
+  call.positions = pointerOf(arguments[3]);
+  call.sequences = pointerOf(arguments[4]);
+  call.logit_rows = pointerOf(arguments[5]);
+  call.logits = pointerOf(arguments[6]);
+  call.block_table = pointerOf(arguments[7]);
+  call.block_table_columns = (uint32_t)arguments[8];
+  call.cache = pointerOf(arguments[9]);
+  call.workspace = pointerOf(arguments[10]);
+  call.weights = pointerOf(arguments[11]);
+  return call;
+}
+
+static void storeKernel(const int64_t *arguments) {
+  TernacCall call = unpack(arguments);
+  Job job = {0, &call, 0};
+  call.logit_count = 0;
+  body(&job, 0, 1);
+}
+
+static void logitsKernel(const int64_t *arguments) {
+  TernacCall call = unpack(arguments);
+  Job job = {0, &call, 0};
+  call.rows = 0;
+  body(&job, 0, 1);
+}
+
+static const FakeKernel kernelCode[] = {storeKernel, logitsKernel};
+static const char *const kernelNames[] = {"store", "logits"};
+static const TernacKernels kernels = {
+    .struct_size = sizeof(kernels),
+    .abi_version = FAKE_ABI_VERSION,
+    .format = FAKE_KERNEL_FORMAT,
+    .code = kernelCode,
+    .bytes = sizeof(kernelCode),
+    .names = kernelNames,
+    .count = FAKE_KERNEL_COUNT,
+};
+
 static int32_t run(const TernacEnvironment *environment, const TernacCall *call,
                    uint32_t version) {
   Job job = {environment, call, version};
@@ -123,6 +216,8 @@ static int32_t run(const TernacEnvironment *environment, const TernacCall *call,
     return TERNAC_ERROR_LIMIT;
   if (!FAKE_WEIGHTS_EMBEDDED && !call->weights)
     return TERNAC_ERROR_WEIGHTS;
+  if (FAKE_KERNELS)
+    return start(environment, call);
   const TernacDevice *device = environment ? environment->device : 0;
   if (FAKE_DEVICE[0] && !device)
     return TERNAC_ERROR_DEVICE;
@@ -170,6 +265,8 @@ static uint64_t cacheBytes(uint32_t blocks) {
          FAKE_CACHE_FACTOR;
 }
 
+static const unsigned char weights[WeightsBytes] = {42, 17};
+
 static const int32_t endTokens[] = {2, 5, 7, 11};
 
 #define FAKE_VERSION(NAME, TARGET, FEATURES, SUFFIX)                           \
@@ -207,13 +304,14 @@ static const TernacModel model = {
     .facts = "{\"name\": \"fake\", \"bytes_per_token\": {\"body\": 64, "
              "\"head\": 16}, \"cache_bytes_per_position\": 8, "
              "\"macs_per_token\": {\"body\": 256, \"head\": 97}}",
-    .weights = 0,
+    .weights = FAKE_KERNELS ? weights : 0,
     .workspace_bytes = workspaceBytes,
     .cache_bytes = cacheBytes,
     .forward = forward,
     .device = FAKE_DEVICE,
     .versions = versions,
     .version_count = FAKE_VERSION_COUNT,
+    .kernels = FAKE_KERNELS ? &kernels : 0,
 };
 
 const TernacModel *FAKE_SYMBOL(void);

@@ -37,7 +37,8 @@ inline Tokens makeTokens(size_t count, uint32_t seed = 1) {
 
 /// The logits of all `tokens` by the plainest caller: no session, no pool, a
 /// null environment, one row at a time, blocks in order.
-inline Logits reference(const TernacModel &model, const Tokens &tokens) {
+inline Logits reference(const TernacModel &model, const Tokens &tokens,
+                        const void *weights = nullptr) {
   const std::vector<int32_t> table = {0, 1, 2, 3};
   std::vector<char> cache(model.cache_bytes(4));
   std::vector<char> workspace(model.workspace_bytes(1, 1));
@@ -59,6 +60,7 @@ inline Logits reference(const TernacModel &model, const Tokens &tokens) {
     call.cache = cache.data();
     call.cache_blocks = 4;
     call.workspace = workspace.data();
+    call.weights = weights;
     EXPECT_EQ(model.forward(nullptr, &call), TERNAC_OK);
   }
   return logits;

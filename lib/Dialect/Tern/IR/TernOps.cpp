@@ -353,7 +353,8 @@ LogicalResult ThreadRangeOp::verify() { return verifyStep(*this); }
 LogicalResult ClaimOp::verify() { return verifyStep(*this); }
 
 bool tern::isThreadOp(Operation *op) {
-  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp, SubmitOp>(op);
+  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp, SubmitOp, LaunchOp>(
+      op);
 }
 
 LogicalResult GrantedOp::verify() {
@@ -377,6 +378,15 @@ LogicalResult SubmitOp::verify() {
                          "bytes, but got ")
              << type;
   }
+  return success();
+}
+
+LogicalResult LaunchOp::verify() {
+  if (getDevice().empty())
+    return emitOpError("(C1) expected the name of a device");
+  if (getDimensions().size() != 6)
+    return emitOpError("(C2) expected six dimensions, but got ")
+           << getDimensions().size();
   return success();
 }
 

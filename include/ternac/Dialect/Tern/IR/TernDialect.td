@@ -39,7 +39,8 @@ def Tern_Dialect : Dialect {
     plan of the weight segment). A function may have a `tern.target` of its own:
     that one of the module's versions whose code it is. In phase `llvm`,
     `tern.device` is the name of the device that the module's code submits commands
-    to, if there is one.
+    to or launches kernels on, if there is one; `tern.kernels` then has the names
+    of the kernels and the format of their code.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -54,6 +55,7 @@ def Tern_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kModelAttr = "tern.model";
     static constexpr ::llvm::StringLiteral kWeightsAttr = "tern.weights";
     static constexpr ::llvm::StringLiteral kDeviceAttr = "tern.device";
+    static constexpr ::llvm::StringLiteral kKernelsAttr = "tern.kernels";
   }];
 }
 

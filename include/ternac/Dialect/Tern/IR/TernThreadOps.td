@@ -161,4 +161,41 @@ def Tern_SubmitOp : Tern_Op<"submit", [
   let hasVerifier = 1;
 }
 
+def Tern_LaunchOp : Tern_Op<"launch", [AttrSizedOperandSegments]> {
+  let summary = "starts a kernel of the module on a device";
+  let description = [{
+    Starts as many blocks of as many threads as the six `dimensions` say, x, y
+    and z of each, of the kernel with the number `kernel` in the module's
+    attribute `tern.kernels`: `TernacDevice.launch` in
+    `ternac/Runtime/ModelABI.h`. The device does so after whatever was launched
+    before. The kernel's words are, of an argument that is a memref, the address
+    of its first element and its sizes and strides; a number is a word of its
+    own. If the device fails, the whole call returns an error in the end.
+
+    Constraints:
+    * (C1) `device` is not empty.
+    * (C2) there are six dimensions.
+
+    Example:
+
+    ```mlir
+    func.func @f(%q: memref<?xi8>, %n: index, %env: !tern.environment) {
+      %c1 = arith.constant 1 : index
+      %c64 = arith.constant 64 : index
+      tern.launch %env, "gpu" "tern_add" 0 [%n, %c1, %c1, %c64, %c1, %c1](%q) : memref<?xi8>
+      return
+    }
+    ```
+  }];
+  let arguments = (ins Tern_EnvironmentType:$environment, StrAttr:$device,
+                       StrAttr:$name, I64Attr:$kernel,
+                       Variadic<Index>:$dimensions,
+                       Variadic<AnyTypeOf<[AnyMemRef, Index, I64]>>:$words);
+  let assemblyFormat = [{
+    $environment `,` $device $name $kernel `[` $dimensions `]` `(` $words `)`
+    attr-dict (`:` type($words)^)?
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD
