@@ -100,7 +100,8 @@ class Build:
         sizes, version = workspace_sizes(bufferized), self.target.version
         if self.target.machine:
             return ForeignLibrary(library, sizes, self.target.machine, self.target.cpu, version=version, vlen=self.target.vlen)
-        return Library(library, sizes, version, Device(self.target.device) if self.target.device else None)
+        device = Device(self.target.device) if self.target.device else None
+        return (KernelLibrary if self.target.kernels else Library)(library, sizes, version, device)
 
 
 # ---------------------------------------------------------------- calling
@@ -257,7 +258,7 @@ class Library:
 
         def run(thread):
             callback = ctypes.cast(wait, ctypes.c_void_p)
-            frame = Frame(thread, request.threads, None, callback, ctypes.pointer(counter), 0, request.granted, device, 0)
+            frame = Frame(thread, request.threads, None, callback, ctypes.pointer(counter), 0, request.granted, device, 0, 0)
             function(*words, ctypes.byref(frame))
             if frame.failed:
                 refused.append(thread)
@@ -274,6 +275,49 @@ class Library:
         for (contents, _, use), after in zip(request.memory, memory):
             assert use != Use.KEPT or same_bits(contents, after), f"{request.name}: changed an argument"
         return [after.copy() if use == Use.RETURNED else None for (_, _, use), after in zip(request.memory, memory)]
+
+
+class KernelLibrary(Library):
+    """Compiled code that launches kernels: memory is the device's, between borders that must stay as they were."""
+
+    BORDER = 256
+
+    @functools.cached_property
+    def module(self):
+        """What the device made of the kernels."""
+        self.library.ternac_kernels.restype = ctypes.c_void_p
+        return self.device.get("load", ctypes.c_void_p(self.library.ternac_kernels()))
+
+    def perform(self, request):
+        addresses, after = [], []
+        try:
+            for contents, _, _ in request.memory:
+                image = np.full(contents.nbytes + 2 * self.BORDER, 0xA5, np.uint8)
+                image[self.BORDER : self.BORDER + contents.nbytes] = contents
+                addresses.append(self.device.get("allocate", image.nbytes))
+                self.device.do("upload", addresses[-1], image.ctypes.data, image.nbytes)
+            words = [
+                ctypes.c_void_p(addresses[word[0]] + self.BORDER + word[1]) if isinstance(word, tuple) else ctypes.c_int64(word)
+                for word in request.words
+            ]
+            frame = Frame(threads=1, granted=request.granted, device=self.device.table, module=self.module)
+            function = getattr(self.library, request.name)
+            function.restype = None
+            function(*words, ctypes.byref(frame))
+            assert not frame.failed, f"{request.name}: the device failed: {self.device.last_error()}"
+            for address, (contents, _, _) in zip(addresses, request.memory):
+                after.append(np.empty(contents.nbytes + 2 * self.BORDER, np.uint8))
+                self.device.do("download", after[-1].ctypes.data, address, after[-1].nbytes)
+        finally:
+            for address in addresses:
+                self.device.functions.release(self.device.functions.context, address)
+        results = []
+        for number, (image, (contents, _, use)) in enumerate(zip(after, request.memory)):
+            begin, end = self.BORDER, self.BORDER + contents.nbytes
+            assert (image[:begin] == 0xA5).all() and (image[end:] == 0xA5).all(), f"{request.name}: wrote beyond memory {number}"
+            assert use != Use.KEPT or same_bits(contents, image[begin:end]), f"{request.name}: changed an argument"
+            results.append(image[begin:end].copy() if use == Use.RETURNED else None)
+        return results
 
 
 class ForeignLibrary(Library):
@@ -438,7 +482,7 @@ class Cases:
         """Calls a function of the module with each number of threads. The results must be as expected, those of `reference`
         as judged by the same measure, and the same bits whatever the threads. Returns the results."""
         first = None
-        for number in threads:
+        for number in threads[:1] if self.build.target.kernels else threads:
             results = self.library.call(function, arguments, outputs, number)
             problems = [complaint(*pair) for pair in zip(expected, results)]
             if first is None:

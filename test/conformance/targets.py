@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The targets under test and what each claims: a new target is one line of IN_TREE."""
 
+import functools
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from bare import emulate, missing  # noqa: E402
+from bare import Device, emulate, missing  # noqa: E402
 from host import host_features  # noqa: E402
 from machines import AARCH64, RISCV64, Machine  # noqa: E402, F401
 
@@ -29,6 +30,16 @@ def _rvv(vlen):
     return f"{_RV64},v=true,vext_spec=v1.0,vlen={vlen}"
 
 
+@functools.cache
+def why_no_device(name, device):
+    """Why the device cannot be used here, or None."""
+    try:
+        Device(device)
+    except (OSError, RuntimeError) as error:
+        return f"{name}: {error}"
+    return None
+
+
 @dataclass(frozen=True)
 class Target:
     name: str
@@ -42,7 +53,8 @@ class Target:
     version: int = 0  # which version of the code is called, where `spec` names several processors
     few: bool = False  # whether few shapes are enough, as the line shares all but some instructions with another that has all
     load_target: str = ""  # the plug-in that has it
-    device: str = ""  # the driver library of the device that its code needs
+    device: str = ""  # what its code needs: the driver library of a device, or one of the runtime's own, as `ternac-run --device` takes it
+    kernels: bool = False  # whether its code is kernels of that device, started by one thread of this host
 
     def __str__(self):
         return self.name
@@ -63,10 +75,12 @@ class Target:
 
     def few_shapes(self):
         """Whether tests should have few shapes, each with all its cases: for lines that say so, and where all instructions are emulated."""
-        return self.few or self.machine is not None
+        return self.few or self.kernels or self.machine is not None
 
     def why_not_here(self):
         """Why this host cannot run the target's code, or None."""
+        if self.kernels:
+            return why_no_device(self.name, self.device)
         if self.machine:
             reason = self.machine.why_not_here()
             return reason and f"{self.name}: {reason}"
@@ -101,6 +115,7 @@ IN_TREE = (
     Target("riscv64+v", "cpu,triple=riscv64-linux-gnu,arch=rv64gcv", ALL, machine=RISCV64, cpu=_rvv(128), vlen=128),
     Target("riscv64+v on 256 bits", "cpu,triple=riscv64-linux-gnu,features=+v", ALL, machine=RISCV64, cpu=_rvv(256), vlen=256),
     Target("riscv64+zvl256b", "cpu,triple=riscv64-linux-gnu,cpu=generic-rv64,features=+v,+zvl256b", ALL, machine=RISCV64, cpu=_rvv(256), vlen=256),
+    Target("vulkan", "vulkan", ADD_SUB, device="vulkan:0", kernels=True),
 )
 # Those with two instructions for products of bf16.
 _BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)

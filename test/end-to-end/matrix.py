@@ -97,10 +97,11 @@ def reference(checkpoint):
 
 @pytest.fixture
 def agree(checkpoint, reference, tmp_path):
-    def agree(kind, mode, *options):
+    def agree(kind, mode, *options, run=()):
+        """`options` are the compiler's, `run` those of ternac-run."""
         library = support.compile(checkpoint(kind), tmp_path / "model.so", *OPTIONS[mode], *options)
         model, tokens, expected = reference(kind, mode)
-        actual = support.logits(library, tokens)
+        actual = support.logits(library, tokens, *run)
         largest, mean = support.errors(actual, expected)
         print(f"{kind} {mode} {' '.join(options)}: max {largest:.2e} mean {mean:.2e}")
         tolerance, mean_tolerance = support.TOLERANCES[MODES[mode]]
@@ -108,7 +109,7 @@ def agree(checkpoint, reference, tmp_path):
         assert mode != "exact" or largest <= prompts.ROUNDING
 
         # Token by token, what follows is the reference's choice wherever that is clear.
-        new = support.generate(library, tokens, NEW_TOKENS)
+        new = support.generate(library, tokens, NEW_TOKENS, *run)
         rows = model.logits(tokens + new[:-1])[len(tokens) - 1 :]
         assert len(new) == len(rows) == NEW_TOKENS
         for token, row in zip(new, rows):

@@ -123,6 +123,10 @@ def memref(array):
 DeviceText = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64)
 
 
+def _function(*arguments):
+    return ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, *arguments)
+
+
 class DeviceTable(ctypes.Structure):
     """`TernacDevice` of ModelABI.h."""
 
@@ -134,22 +138,53 @@ class DeviceTable(ctypes.Structure):
         ("submit", ctypes.c_void_p),
         ("last_error", DeviceText),
         ("report", DeviceText),
+        ("allocate", _function(ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint64))),
+        ("release", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)),
+        ("upload", _function(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64)),
+        ("download", _function(ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)),
+        ("copy", ctypes.c_void_p),
+        ("load", _function(ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64))),
+        ("unload", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)),
+        ("launch", ctypes.c_void_p),
     ]
 
 
 class Device:
-    """The device of a driver library; `table` is what code takes as its TernacDevice."""
+    """The device of a driver library, or one of the runtime's own if `name` is like "vulkan:0"; `table` is what code takes as its
+    TernacDevice."""
 
-    def __init__(self, path):
-        self.driver = ctypes.CDLL(str(path))
-        self.driver.ternac_device.restype = ctypes.c_void_p
-        self.table = self.driver.ternac_device()
+    def __init__(self, name):
+        if ":" in str(name):
+            runtime = ctypes.CDLL(str(BUILD / "lib" / "libternac_runtime.so"))
+            runtime.ternac_driver_open.restype = ctypes.c_void_p
+            runtime.ternac_device_of.restype = ctypes.c_void_p
+            runtime.ternac_last_error.restype = ctypes.c_char_p
+            driver = runtime.ternac_driver_open(str(name).encode())
+            if not driver:
+                raise RuntimeError(runtime.ternac_last_error().decode())
+            self.table = runtime.ternac_device_of(ctypes.c_void_p(driver))
+        else:
+            self.driver = ctypes.CDLL(str(name))
+            self.driver.ternac_device.restype = ctypes.c_void_p
+            self.table = self.driver.ternac_device()
+        self.functions = DeviceTable.from_address(self.table)
 
     def last_error(self):
-        table = DeviceTable.from_address(self.table)
+        table = self.functions
         text = ctypes.create_string_buffer(table.last_error(table.context, None, 0) + 1)
         table.last_error(table.context, text, len(text))
         return text.value.decode()
+
+    def do(self, function, *arguments):
+        """Calls a function of the table. Raises RuntimeError if it fails."""
+        if getattr(self.functions, function)(self.functions.context, *arguments):
+            raise RuntimeError(f"{function}: {self.last_error()}")
+
+    def get(self, function, *arguments):
+        """The same, of a function that gives back a number: an address or a module."""
+        number = ctypes.c_uint64()
+        self.do(function, *arguments, ctypes.byref(number))
+        return number.value
 
 
 class Frame(ctypes.Structure):
@@ -162,5 +197,6 @@ class Frame(ctypes.Structure):
         ("claimed", ctypes.c_int64),
         ("granted", ctypes.c_int64),  # bits of TERNAC_FEATURE_*
         ("device", ctypes.c_void_p),  # a TernacDevice, or null
-        ("failed", ctypes.c_int64),  # not 0 once the device refused commands
+        ("failed", ctypes.c_int64),  # not 0 once the device refused something
+        ("module", ctypes.c_uint64),  # what the device made of the library's kernels
     ]

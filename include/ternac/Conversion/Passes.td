@@ -102,7 +102,8 @@ def TernEmitModelTablePass
     the facts of the model, the sizes of workspace and cache, and `forward`, of
     `ternac/Runtime/ModelABI.h`, and a list of the versions of the code: of
     `forward` for the baseline, `forward_version1` and so on. Modules without
-    `tern.model` are left alone.
+    `tern.model` are left alone, except that `ternac_kernels` returns the kernels
+    of those that have any.
 
     Example:
 
@@ -130,6 +131,99 @@ def TernEmitModelTablePass
     ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def ConvertTernToGPUPass : Pass<"convert-tern-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "Lowers tern ops on buffers to kernels";
+  let description = [{
+    Every op becomes a `gpu.launch` in which each block of threads has rows, or
+    numbers of the result, and its threads have columns. What lies between the
+    launches is code of the host, which touches no memory.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%a: memref<?x16xf32>, %env: !tern.environment) {
+      tern.add %a, %a into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
+
+    ```mlir
+    // After, in outline.
+    func.func @f(%a: memref<?x16xf32>, %env: !tern.environment) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c16 = arith.constant 16 : index
+      %c64 = arith.constant 64 : index
+      %n = memref.dim %a, %c0 : memref<?x16xf32>
+      gpu.launch blocks(%row, %by, %bz) in (%gx = %n, %gy = %c1, %gz = %c1)
+                 threads(%t, %ty, %tz) in (%sx = %c64, %sy = %c1, %sz = %c1) {
+        scf.for %column = %t to %c16 step %c64 {
+          %x = vector.load %a[%row, %column] : memref<?x16xf32>, vector<1xf32>
+          %y = arith.addf %x, %x : vector<1xf32>
+          vector.store %y, %a[%row, %column] : memref<?x16xf32>, vector<1xf32>
+        }
+        gpu.terminator
+      }
+      return
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
+def TernOutlineKernelsPass
+    : Pass<"tern-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "Moves kernels to a module of their own";
+  let description = [{
+    Every `gpu.launch` becomes a `gpu.launch_func` of a kernel in the gpu.module
+    `kernels`; what it captures becomes arguments, but for constants. Equal
+    kernels are there once. Fails where the host would touch the memory of the
+    device.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%a: memref<?xf32>, %n: index) {
+      %c1 = arith.constant 1 : index
+      gpu.launch blocks(%i, %by, %bz) in (%gx = %n, %gy = %c1, %gz = %c1)
+                 threads(%t, %ty, %tz) in (%sx = %c1, %sy = %c1, %sz = %c1) {
+        %zero = arith.constant 0.0 : f32
+        memref.store %zero, %a[%i] : memref<?xf32>
+        gpu.terminator
+      }
+      return
+    }
+    ```
+
+    ```mlir
+    // After, in outline.
+    module attributes {gpu.container_module} {
+      func.func @f(%a: memref<?xf32>, %n: index) {
+        %c1 = arith.constant 1 : index
+        gpu.launch_func @kernels::@kernel blocks in (%n, %c1, %c1)
+          threads in (%c1, %c1, %c1) args(%a : memref<?xf32>)
+        return
+      }
+      gpu.module @kernels {
+        gpu.func @kernel(%a: memref<?xf32>) kernel {
+          %i = gpu.block_id x
+          %zero = arith.constant 0.0 : f32
+          memref.store %zero, %a[%i] : memref<?xf32>
+          gpu.return
+        }
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::gpu::GPUDialect"];
 }
 
 #endif // TERNAC_CONVERSION_PASSES_TD

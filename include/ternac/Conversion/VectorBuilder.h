@@ -53,11 +53,14 @@ struct VectorOptions {
 /// which many fetches can be on their way to, then near into the smallest.
 inline constexpr int64_t kFarBytes = 8192, kNearBytes = 1024;
 
+/// Where threads are not those of an environment but a device's, a derived
+/// class says what is shared out and reduced among them.
 class VectorBuilder {
 public:
   VectorBuilder(mlir::ImplicitLocOpBuilder &builder, mlir::Value environment,
                 VectorOptions options)
       : b(builder), environment(environment), options(options) {}
+  virtual ~VectorBuilder() = default;
 
   mlir::ImplicitLocOpBuilder &b;
   const mlir::Value environment;
@@ -92,7 +95,7 @@ public:
   void ifThenElse(mlir::Value condition, llvm::function_ref<void()> then,
                   llvm::function_ref<void()> otherwise);
   /// This thread's rows of [0, count).
-  void forThreadRows(mlir::Value count, Body body);
+  virtual void forThreadRows(mlir::Value count, Body body);
   /// Shares [0, count) out between the threads: to each an equal part, in
   /// multiples of `step`, and what is left, a 1/kShareLeft of all, in pieces to
   /// whoever comes first, so that all finish together however fast they are.
@@ -106,7 +109,7 @@ public:
   /// All columns [begin, begin + count), `width` at a time: `lanes`, and once
   /// the rest. `carried` vectors have `lanes` lanes; `body` gets the column and
   /// the width.
-  llvm::SmallVector<mlir::Value>
+  virtual llvm::SmallVector<mlir::Value>
   forColumns(int64_t count, mlir::ValueRange carried,
              llvm::function_ref<llvm::SmallVector<mlir::Value>(
                  mlir::Value column, int64_t width, mlir::ValueRange carried)>
@@ -143,8 +146,8 @@ public:
   /// Widens to `lanes`, `fill` in the new lanes.
   mlir::Value widen(mlir::Value vector, mlir::Value fill);
   /// The same tree for every width that is a power of two.
-  mlir::Value reduceAdd(mlir::Value vector);
-  mlir::Value reduceMax(mlir::Value vector);
+  virtual mlir::Value reduceAdd(mlir::Value vector);
+  virtual mlir::Value reduceMax(mlir::Value vector);
   /// The sums of each of several vectors of i32, as one vector: all together
   /// take far fewer steps than one after the other.
   mlir::Value reduceAddEach(llvm::ArrayRef<mlir::Value> vectors);
@@ -153,7 +156,7 @@ public:
   /// i16.
   mlir::Value addProducts(mlir::Value sum, mlir::Value a, mlir::Value c);
 
-  void barrier();
+  virtual void barrier();
 
 private:
   mlir::Value f16ToF32(mlir::Value vector);

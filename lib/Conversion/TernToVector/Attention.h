@@ -8,7 +8,7 @@
 #ifndef TERNAC_LIB_CONVERSION_TERNTOVECTOR_ATTENTION_H
 #define TERNAC_LIB_CONVERSION_TERNTOVECTOR_ATTENTION_H
 
-#include "KVCache.h"
+#include "ternac/Conversion/KVCache.h"
 
 namespace ternac {
 

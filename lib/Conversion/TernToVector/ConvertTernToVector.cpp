@@ -11,7 +11,7 @@
 #include "ternac/Conversion/TableKernel.h"
 #include "ternac/Conversion/TernToVector.h"
 
-#include "Lowering.h"
+#include "ternac/Conversion/RowLowerings.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/ADT/bit.h"
@@ -53,34 +53,10 @@ Value ternac::environmentOf(func::FuncOp func) {
   return {};
 }
 
-LogicalResult
-ternac::replaceByLoops(Operation *op, const VectorOptions &options,
-                       function_ref<LogicalResult(VectorBuilder &)> body) {
-  auto func = op->getParentOfType<func::FuncOp>();
-  Value environment = func ? environmentOf(func) : Value();
-  if (!environment)
-    return op->emitOpError("expected a function with an argument of type "
-                           "!tern.environment");
-  ImplicitLocOpBuilder b(op->getLoc(), op);
-  VectorBuilder v(b, environment, options);
-  if (failed(body(v)))
-    return failure();
-  v.barrier();
-  op->erase();
-  return success();
-}
-
-namespace {
-
-constexpr llvm::StringLiteral kCacheMustBeArgument =
-    "expected the cache to be an argument of the function";
-
 /// Marks the first of the two memrefs that stand for a cache.
-constexpr llvm::StringLiteral kPool = "tern.pool";
+static constexpr llvm::StringLiteral kPool = "tern.pool";
 
-/// Gives `func` the two memrefs that stand for each of its caches, unless it
-/// has them.
-llvm::DenseMap<Value, CacheBuffers> addCacheBuffers(func::FuncOp func) {
+llvm::DenseMap<Value, CacheBuffers> ternac::addCacheBuffers(func::FuncOp func) {
   llvm::DenseMap<Value, CacheBuffers> buffers;
   OpBuilder builder(func.getContext());
   int64_t dynamic = ShapedType::kDynamic;
@@ -104,8 +80,7 @@ llvm::DenseMap<Value, CacheBuffers> addCacheBuffers(func::FuncOp func) {
   return buffers;
 }
 
-/// Removes the cache arguments that have memrefs; nothing uses them any more.
-void eraseCaches(func::FuncOp func) {
+void ternac::eraseCaches(func::FuncOp func) {
   for (unsigned i = func.getNumArguments(); i-- > 1;)
     if (func.getArgAttr(i, kPool)) {
       func.removeArgAttr(i, kPool);
@@ -113,6 +88,28 @@ void eraseCaches(func::FuncOp func) {
       (void)func.eraseArgument(i);
     }
 }
+
+LogicalResult
+ternac::replaceByLoops(Operation *op, const VectorOptions &options,
+                       function_ref<LogicalResult(VectorBuilder &)> body) {
+  auto func = op->getParentOfType<func::FuncOp>();
+  Value environment = func ? environmentOf(func) : Value();
+  if (!environment)
+    return op->emitOpError("expected a function with an argument of type "
+                           "!tern.environment");
+  ImplicitLocOpBuilder b(op->getLoc(), op);
+  VectorBuilder v(b, environment, options);
+  if (failed(body(v)))
+    return failure();
+  v.barrier();
+  op->erase();
+  return success();
+}
+
+namespace {
+
+constexpr llvm::StringLiteral kCacheMustBeArgument =
+    "expected the cache to be an argument of the function";
 
 LogicalResult lowerMatmul(MatmulOp op, VectorBuilder &v) {
   if (!op.getConfig()->isUniform())

@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowering.h"
+#include "ternac/Conversion/RowLowerings.h"
 
 #include "ternac/Packing/Int4.h"
 

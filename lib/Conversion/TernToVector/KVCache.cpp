@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KVCache.h"
+#include "ternac/Conversion/KVCache.h"
 
 using namespace mlir;
 using namespace ternac;

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowering.h"
+#include "ternac/Conversion/RowLowerings.h"
 
 using namespace mlir;
 using namespace ternac;

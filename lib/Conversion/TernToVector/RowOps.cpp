@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowering.h"
+#include "ternac/Conversion/RowLowerings.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 

@@ -14,10 +14,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERNAC_LIB_CONVERSION_TERNTOVECTOR_KVCACHE_H
-#define TERNAC_LIB_CONVERSION_TERNTOVECTOR_KVCACHE_H
+#ifndef TERNAC_CONVERSION_KVCACHE_H
+#define TERNAC_CONVERSION_KVCACHE_H
 
-#include "Lowering.h"
+#include "ternac/Conversion/RowLowerings.h"
 
 namespace ternac {
 
@@ -47,4 +47,4 @@ public:
 
 } // namespace ternac
 
-#endif // TERNAC_LIB_CONVERSION_TERNTOVECTOR_KVCACHE_H
+#endif // TERNAC_CONVERSION_KVCACHE_H

@@ -1,14 +1,16 @@
-//===- Lowering.h - Lowerings of tern ops on buffers, by kind ---*- C++ -*-===//
+//===- RowLowerings.h - Lowerings of ops on buffers, by kind ----*- C++ -*-===//
 //
 // Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef TERNAC_LIB_CONVERSION_TERNTOVECTOR_LOWERING_H
-#define TERNAC_LIB_CONVERSION_TERNTOVECTOR_LOWERING_H
+#ifndef TERNAC_CONVERSION_ROWLOWERINGS_H
+#define TERNAC_CONVERSION_ROWLOWERINGS_H
 
 #include "ternac/Conversion/VectorBuilder.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace ternac {
 
@@ -20,6 +22,14 @@ struct CacheBuffers {
   mlir::Value pool;
   mlir::Value table;
 };
+
+/// Gives `func` the two memrefs that stand for each of its caches, unless it
+/// has them.
+llvm::DenseMap<mlir::Value, CacheBuffers>
+addCacheBuffers(mlir::func::FuncOp func);
+
+/// Removes the cache arguments that have memrefs; nothing uses them any more.
+void eraseCaches(mlir::func::FuncOp func);
 
 // Each writes loops that do the work of the op, this thread's share of it.
 void lowerEmbedding(tern::EmbeddingOp op, VectorBuilder &v);
@@ -41,4 +51,4 @@ void lowerAttention(tern::AttentionOp op, VectorBuilder &v,
 
 } // namespace ternac
 
-#endif // TERNAC_LIB_CONVERSION_TERNTOVECTOR_LOWERING_H
+#endif // TERNAC_CONVERSION_ROWLOWERINGS_H

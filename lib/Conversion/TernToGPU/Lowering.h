@@ -1,0 +1,24 @@
+//===- Lowering.h - Kernels of the ops that are not row by row --*- C++ -*-===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TERNAC_LIB_CONVERSION_TERNTOGPU_LOWERING_H
+#define TERNAC_LIB_CONVERSION_TERNTOGPU_LOWERING_H
+
+#include "GpuBuilder.h"
+
+#include "ternac/Conversion/RowLowerings.h"
+
+namespace ternac::gpulowering {
+
+llvm::LogicalResult lowerMatmul(tern::MatmulOp op, GpuBuilder &v);
+llvm::LogicalResult lowerLinear(tern::LinearOp op, GpuBuilder &v);
+void lowerAttention(tern::AttentionOp op, GpuBuilder &v,
+                    const CacheBuffers &cache);
+
+} // namespace ternac::gpulowering
+
+#endif // TERNAC_LIB_CONVERSION_TERNTOGPU_LOWERING_H

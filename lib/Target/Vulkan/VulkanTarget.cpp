@@ -1,0 +1,71 @@
+//===- VulkanTarget.cpp - Kernels in SPIR-V for GPUs ----------------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Any GPU with Vulkan 1.2 and the features that the runtime asks for. The host
+// part of a model runs on this kind of host and only launches kernels.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Passes.h"
+
+#include "ternac/Codegen/HostTarget.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace ternac;
+
+namespace {
+
+class VulkanTarget final : public HostTarget {
+public:
+  VulkanTarget() { vulkan::registerTernacVulkanPasses(); }
+
+  llvm::StringRef name() const override { return "vulkan"; }
+  llvm::StringRef description() const override {
+    return "kernels for any GPU, by Vulkan 1.2; scheduled by this host";
+  }
+  void registerDialects(DialectRegistry &registry) const override {
+    registry.insert<gpu::GPUDialect, spirv::SPIRVDialect>();
+  }
+
+  llvm::Expected<tern::TargetAttr>
+  resolve(MLIRContext *context, const TargetSpec &spec) const override {
+    auto triple = StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
+    return tern::TargetAttr::get(context, name(), triple, StringAttr(),
+                                 StringAttr(), StringAttr(), ArrayAttr(),
+                                 /*vector_bits=*/32, /*l2=*/0,
+                                 /*bandwidth=*/0, /*peak=*/0);
+  }
+
+  void buildCodegenPipeline(OpPassManager &pm, Phase phase) const override {
+    if (phase == Phase::LLVM)
+      pm.addPass(vulkan::createConvertKernelsToSPIRVPass());
+    HostTarget::buildCodegenPipeline(pm, phase);
+  }
+  bool mayHold(Phase phase, Operation *op) const override {
+    return phase == Phase::Vectorized &&
+           isa_and_present<gpu::GPUDialect>(op->getDialect());
+  }
+
+protected:
+  std::vector<std::string> strategies() const override { return {"add_sub"}; }
+  void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(createConvertTernToGPUPass());
+    pm.addPass(createTernOutlineKernelsPass());
+  }
+};
+
+} // namespace
+
+namespace ternac {
+std::unique_ptr<Target> createVulkanTarget() {
+  return std::make_unique<VulkanTarget>();
+}
+} // namespace ternac

@@ -1,0 +1,65 @@
+# Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Models compiled for Vulkan, on the first device that there is: what the NumPy reference says, and the same tokens as on the CPU."""
+
+import pytest
+import support
+
+import ternac
+
+DEVICE = "--device=vulkan:0"
+OPTIONS = ("--target=vulkan",)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def device():
+    first = support.check("ternac-run", "--list-devices").splitlines()[0]
+    if not first.startswith("vulkan:0:"):
+        pytest.skip(first)
+
+
+# All ops, elements of weights, caches and heads.
+@pytest.mark.parametrize(
+    "kind, mode",
+    [
+        ("bitnet-reciprocal", "exact"),
+        ("bitnet-odd-sizes", "default"),
+        ("bitnet-odd-sizes", "smallest"),
+        ("bitnet-dense-down", "i8-cache"),
+        ("1bitllm-f32", "f16-cache"),
+        ("llama-short-heads", "exact"),
+        ("llama-dense-down", "default"),
+    ],
+)
+def test_kind(agree, kind, mode):
+    agree(kind, mode, *OPTIONS, run=(DEVICE,))
+
+
+@pytest.mark.parametrize("packing", ("row2", "base3", "planes"))
+def test_packing(agree, packing):
+    agree("bitnet-half-blocks", "exact", *OPTIONS, f"--packing={packing}", run=(DEVICE,))
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example")
+    return support.compile(support.EXAMPLE, folder / "gpu.so", *OPTIONS), support.compile(support.EXAMPLE, folder / "cpu.so")
+
+
+def test_same_tokens_as_on_cpu(example):
+    gpu, cpu = example
+    for tokens in ([1], [1, 5, 9], list(range(2, 75))):
+        assert support.generate(gpu, tokens, 12, DEVICE) == support.generate(cpu, tokens, 12)
+
+
+def test_sequences(example):
+    """Forks share cache blocks until they differ; sequences of one batch have the bits that each has alone."""
+    library, _ = example
+    prompt = list(range(2, 70))
+    with ternac.load(library, sequences=2, device="vulkan:0") as model:
+        model.feed(prompt)
+        model.fork(0, 1)
+        together = model.feed_batch({0: [7, 8, 9], 1: [10]})
+    for sequence, new in enumerate(([7, 8, 9], [10])):
+        with ternac.load(library, device="vulkan:0") as model:
+            assert (model.feed(prompt + new)[0] == together[sequence]).all()
