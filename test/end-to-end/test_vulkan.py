@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Models compiled for Vulkan, on the first device that there is: what the NumPy reference says, and the same tokens as on the CPU."""
 
+from pathlib import Path
+
 import pytest
 import support
 
@@ -63,3 +65,17 @@ def test_sequences(example):
     for sequence, new in enumerate(([7, 8, 9], [10])):
         with ternac.load(library, device="vulkan:0") as model:
             assert (model.feed(prompt + new)[0] == together[sequence]).all()
+
+
+def test_validation_layer(example, monkeypatch):
+    """Khronos' layer, which writes what it finds to stdout, has nothing to say of the kernels and of how they are run."""
+    layer = "VK_LAYER_KHRONOS_validation"
+    if not any(layer in file.read_text() for file in Path("/usr/share/vulkan/explicit_layer.d").glob("*.json")):
+        pytest.skip("no validation layer: install the package vulkan-validationlayers")
+    arguments = [example[0], DEVICE, f"--tokens={support.comma(range(2, 75))}", "--max-new-tokens=3", "--ignore-eos"]
+    expected = support.check("ternac-run", *arguments)
+    monkeypatch.setenv("VK_INSTANCE_LAYERS", layer)
+    monkeypatch.setenv("VK_LOADER_DEBUG", "layer")
+    result = support.run("ternac-run", *arguments)
+    assert result.stdout == expected
+    assert f'Insert instance layer "{layer}"' in result.stderr
