@@ -99,7 +99,7 @@ REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 IN_TREE = (
     REFERENCE,
     Target("x86-64", "cpu,arch=x86-64", ALL, needs=("sse2",)),
-    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2),
+    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2, few=True),
     Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, needs=_LEVEL3),
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni")),
     Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni"), few=True),

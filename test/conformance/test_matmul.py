@@ -31,6 +31,8 @@ FEW_SHAPES = [(1, 5), (17, 5), (40, 321), (17, 513), (17, 1280), (3, 257), (65, 
 MANY_ROWS = (8, 15, 16, 17, 33, 64, 100)
 MANY_SHAPES = {(1, 321), (17, 1), (40, 5), (65, 50), (255, 65), (257, 2049), (17, 513), (19, 2560), (2, 16500)}
 MOST_ROWS = {(600, 1280): (17, 300)}
+# For targets that have few shapes: a part of a block, a block, and whole ones with a rest.
+FEW_MANY_ROWS = (8, 16, 17, 33)
 
 
 def padded(k):
@@ -109,10 +111,12 @@ def inputs(k, few=False):
     return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), threads) for label, q, threads in cases]
 
 
-def many_inputs(m, k):
+def many_inputs(m, k, few):
     """The same for strategies that take many rows together: calls with many rows, of all kinds, in turn."""
     rows = activations(k)
     numbers = MANY_ROWS if (m, k) in MANY_SHAPES else MOST_ROWS.get((m, k), ())
+    if few:
+        numbers = FEW_MANY_ROWS if (m, k) in MANY_SHAPES else ()
     for n in numbers:
         q = rows[(np.arange(n) + n) % len(rows)]
         yield f"n={n}", np.pad(q, ((0, 0), (0, padded(k) - k))), (1, 2, 5) if n in (17, 33, 300) else (1, 2)
@@ -129,10 +133,10 @@ BUILDS = [
 @pytest.mark.parametrize("build", BUILDS, ids=str)
 def test_matmul(build):
     with Cases(build, "matmul") as cases:
-        slow = build.target.slow()
-        for m, k in FEW_SHAPES if slow or build.target.few_shapes() else SHAPES:
+        slow, few = build.target.slow(), build.target.few_shapes()
+        for m, k in FEW_SHAPES if slow or few else SHAPES:
             weight = matrix(m, k).astype(np.int64).T
-            many = many_inputs(m, k) if build.strategy in ("lut", "dot", "tile") and not slow else ()
+            many = many_inputs(m, k, few) if build.strategy in ("lut", "dot", "tile") and not slow else ()
             for label, q, threads in (*inputs(k, slow), *many):
                 expected = (q[:, :k].astype(np.float64) @ weight.astype(np.float64)).astype(np.int32)  # below 2^53: exact
                 sums = q.sum(axis=1, dtype=np.int32)

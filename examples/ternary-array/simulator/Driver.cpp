@@ -62,12 +62,16 @@ uint64_t report(void *context, char *text, uint64_t bytes) {
 
 extern "C" const TernacDevice *ternac_device() {
   static Driver driver;
-  static const TernacDevice device = {sizeof(TernacDevice),
-                                      TERNAC_ABI_VERSION,
-                                      kDeviceName,
-                                      &driver,
-                                      submit,
-                                      lastError,
-                                      report};
+  static const TernacDevice device = [] {
+    TernacDevice table = {}; // it has no memory and no kernels
+    table.struct_size = sizeof(table);
+    table.abi_version = TERNAC_ABI_VERSION;
+    table.name = kDeviceName;
+    table.context = &driver;
+    table.submit = submit;
+    table.last_error = lastError;
+    table.report = report;
+    return table;
+  }();
   return &device;
 }
