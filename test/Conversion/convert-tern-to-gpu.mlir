@@ -69,8 +69,8 @@ func.func @dot(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<128xi8>, %y:
 
 // -----
 
+// expected-error@+1 {{expected an argument of type !tern.environment; run tern-bufferize first}}
 func.func @no_environment(%a: memref<?x16xf32>) {
-  // expected-error@+1 {{expected a function with an argument of type !tern.environment}}
   tern.add %a, %a into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
   return
 }

@@ -178,10 +178,11 @@ class Library:
     """Compiled code, whose functions are called in this process."""
 
     # What calls returned, by the code, the processor and the request: (library, memory by index). Targets that differ in instructions that
-    # a module has no use for have the same code for it, byte for byte; what one of them has computed need not be computed again.
+    # a module has no use for have the same code for it, byte for byte; what one of them has computed need not be computed again. Results are
+    # kept only where calls are slow, on processors that have a name.
     known = {}
 
-    def __init__(self, path, workspace, version=0, device=None, processor="host"):
+    def __init__(self, path, workspace, version=0, device=None, processor=None):
         """`workspace` has, by function, the bytes that a call needs and those that each of its rows adds. Calls are of the functions
         of `version`, and may use `device`. Code does the same on all processors that have the same name."""
         self.path, self.workspace, self.suffix = path, workspace, f"_version{version}" if version else ""
@@ -229,7 +230,7 @@ class Library:
     def answer(self, request):
         """What `perform` returns, taken from another library that has the same code if that was asked the same. A library that is asked
         the same twice does it twice."""
-        if self.device:
+        if not self.processor:
             return self.perform(request)
         key = self.code, self.processor, request.digest()
         library, returned = self.known.get(key, (self, None))

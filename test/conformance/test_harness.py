@@ -131,12 +131,15 @@ def test_answers_of_equal_code(monkeypatch):
     perform = Library.perform
     monkeypatch.setattr(Library, "perform", lambda self, request: performed.append(self) or perform(self, request))
     monkeypatch.setattr(Library, "known", {})
-    first, second, other = Library(path, WORKSPACE), Library(path, WORKSPACE), Library(path, WORKSPACE, processor="other")
+    first, second, other = (Library(path, WORKSPACE, processor=name) for name in ("one", "one", "other"))
     y, z = call(first, "works")
     for library, asked in ((second, []), (first, [first]), (other, [other])):
         performed.clear()
         again, changed = call(library, "works")
         assert same_bits(again, y) and same_bits(changed, z) and performed == asked
+    performed.clear()
+    nameless = Library(path, WORKSPACE)
+    assert call(nameless, "works")[0].tolist() == y.tolist() and performed == [nameless]
     performed.clear()
     assert call(second, "works", threads=2)[0].tolist() == y.tolist() and performed == [second]
     assert second.call("works", [X + 1, InOut(Z), 1000], [(X.shape, X.dtype)], grant=False)[0].tolist() == [8000, -4000, 4000]

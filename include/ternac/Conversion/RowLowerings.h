@@ -23,13 +23,27 @@ struct CacheBuffers {
   mlir::Value table;
 };
 
+using CacheMap = llvm::DenseMap<mlir::Value, CacheBuffers>;
+
 /// Gives `func` the two memrefs that stand for each of its caches, unless it
 /// has them.
-llvm::DenseMap<mlir::Value, CacheBuffers>
-addCacheBuffers(mlir::func::FuncOp func);
+CacheMap addCacheBuffers(mlir::func::FuncOp func);
 
-/// Removes the cache arguments that have memrefs; nothing uses them any more.
-void eraseCaches(mlir::func::FuncOp func);
+/// Replaces each op of `func` that computes on buffers by what `lower` writes
+/// before it, and caches by their memrefs. Fails, with a diagnostic, if `lower`
+/// does, if an op has results, and if it has a cache that is no argument.
+llvm::LogicalResult
+lowerOps(mlir::func::FuncOp func,
+         llvm::function_ref<llvm::LogicalResult(
+             mlir::Operation *op, mlir::ImplicitLocOpBuilder &builder,
+             mlir::Value environment, const CacheMap &caches)>
+             lower);
+
+/// Lowers an op that treats rows alone, or appends them to the cache; lets
+/// `orElse` lower any other.
+llvm::LogicalResult lowerRows(mlir::Operation *op, VectorBuilder &v,
+                              const CacheMap &caches,
+                              llvm::function_ref<llvm::LogicalResult()> orElse);
 
 // Each writes loops that do the work of the op, this thread's share of it.
 void lowerEmbedding(tern::EmbeddingOp op, VectorBuilder &v);

@@ -34,63 +34,29 @@ struct ConvertTernToGPU
 
 private:
   static LogicalResult lower(func::FuncOp func) {
-    SmallVector<Operation *> ops;
-    func.walk([&](Operation *op) {
-      bool isTern =
-          isa_and_present<TernDialect>(op->getDialect()) && !isThreadOp(op);
-      if (isTern || isa<memref::CopyOp>(op))
-        ops.push_back(op);
-    });
-    auto caches = addCacheBuffers(func);
-    Value environment = environmentOf(func);
-    for (Operation *op : ops) {
-      if (op->getNumResults() != 0)
-        return op->emitOpError("expected the buffer form; run tern-bufferize "
-                               "first");
-      if (!environment)
-        return op->emitOpError("expected a function with an argument of type "
-                               "!tern.environment");
-      ImplicitLocOpBuilder b(op->getLoc(), op);
+    return lowerOps(func, [](Operation *op, ImplicitLocOpBuilder &b,
+                             Value environment, const CacheMap &caches) {
       std::string name = op->getName().getStringRef().str();
       llvm::replace(name, '.', '_');
       GpuBuilder v(b, environment, vectorOptions(op, /*lanes=*/1), name);
-      if (failed(lower(op, v, caches)))
-        return failure();
-      op->erase();
-    }
-    eraseCaches(func);
-    return success();
+      return lower(op, v, caches);
+    });
   }
 
-  static LogicalResult
-  lower(Operation *op, GpuBuilder &v,
-        const llvm::DenseMap<Value, CacheBuffers> &caches) {
-    for (Value operand : op->getOperands())
-      if (isa<KVCacheType>(operand.getType()) && !caches.contains(operand))
-        return op->emitOpError(
-            "expected the cache to be an argument of the function");
-    return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-        .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
-        .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
-        .Case([&](memref::CopyOp o) { return lowerCopy(o, v); })
-        .Case([&](AddOp o) { return lowerAdd(o, v), success(); })
-        .Case([&](RMSNormOp o) { return lowerRMSNorm(o, v), success(); })
-        .Case([&](RopeOp o) { return lowerRope(o, v), success(); })
-        .Case([&](GateOp o) { return lowerGate(o, v), success(); })
-        .Case([&](QuantizeOp o) { return lowerQuantize(o, v), success(); })
-        .Case([&](RescaleOp o) { return lowerRescale(o, v), success(); })
-        .Case([&](KVAppendOp o) {
-          return lowerKVAppend(o, v, caches.lookup(o.getCache())), success();
-        })
-        .Case([&](LinearOp o) { return gpulowering::lowerLinear(o, v); })
-        .Case([&](MatmulOp o) { return gpulowering::lowerMatmul(o, v); })
-        .Case([&](AttentionOp o) {
-          gpulowering::lowerAttention(o, v, caches.lookup(o.getCache()));
-          return success();
-        })
-        .Default([](Operation *o) {
-          return o->emitOpError("has no lowering to kernels");
-        });
+  static LogicalResult lower(Operation *op, GpuBuilder &v,
+                             const CacheMap &caches) {
+    return lowerRows(op, v, caches, [&] {
+      return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+          .Case([&](LinearOp o) { return gpulowering::lowerLinear(o, v); })
+          .Case([&](MatmulOp o) { return gpulowering::lowerMatmul(o, v); })
+          .Case([&](AttentionOp o) {
+            gpulowering::lowerAttention(o, v, caches.lookup(o.getCache()));
+            return success();
+          })
+          .Default([](Operation *o) {
+            return o->emitOpError("has no lowering to kernels");
+          });
+    });
   }
 };
 

@@ -56,8 +56,8 @@ Value ternac::environmentOf(func::FuncOp func) {
 /// Marks the first of the two memrefs that stand for a cache.
 static constexpr llvm::StringLiteral kPool = "tern.pool";
 
-llvm::DenseMap<Value, CacheBuffers> ternac::addCacheBuffers(func::FuncOp func) {
-  llvm::DenseMap<Value, CacheBuffers> buffers;
+CacheMap ternac::addCacheBuffers(func::FuncOp func) {
+  CacheMap buffers;
   OpBuilder builder(func.getContext());
   int64_t dynamic = ShapedType::kDynamic;
   for (unsigned i = 0; i < func.getNumArguments(); ++i) {
@@ -80,7 +80,8 @@ llvm::DenseMap<Value, CacheBuffers> ternac::addCacheBuffers(func::FuncOp func) {
   return buffers;
 }
 
-void ternac::eraseCaches(func::FuncOp func) {
+/// Removes the cache arguments that have memrefs; nothing uses them any more.
+static void eraseCaches(func::FuncOp func) {
   for (unsigned i = func.getNumArguments(); i-- > 1;)
     if (func.getArgAttr(i, kPool)) {
       func.removeArgAttr(i, kPool);
@@ -153,67 +154,87 @@ struct ConvertTernToVector
   }
 
 private:
-  LogicalResult lower(func::FuncOp func, const VectorOptions &options) {
-    SmallVector<Operation *> ops;
-    func.walk([&](Operation *op) {
-      bool isTern =
-          isa_and_present<TernDialect>(op->getDialect()) && !isThreadOp(op);
-      if (isTern || isa<memref::CopyOp>(op))
-        ops.push_back(op);
-    });
-    if (ops.empty())
-      return eraseCaches(func), success(); // a target may have lowered all
-    Value environment = environmentOf(func);
-    if (!environment)
-      return func.emitOpError("expected an argument of type !tern.environment; "
-                              "run tern-bufferize first");
-    llvm::DenseMap<Value, CacheBuffers> caches = addCacheBuffers(func);
-    for (Operation *op : ops) {
-      ImplicitLocOpBuilder b(op->getLoc(), op);
+  static LogicalResult lower(func::FuncOp func, const VectorOptions &options) {
+    return lowerOps(func, [&](Operation *op, ImplicitLocOpBuilder &b,
+                              Value environment, const CacheMap &caches) {
       VectorBuilder v(b, environment, options);
-      if (failed(lower(op, v, caches)))
-        return failure();
+      LogicalResult result = lower(op, v, caches);
       v.barrier();
-      op->erase();
-    }
-    eraseCaches(func);
-    return success();
+      return result;
+    });
   }
 
-  static LogicalResult
-  lower(Operation *op, VectorBuilder &v,
-        const llvm::DenseMap<Value, CacheBuffers> &caches) {
+  static LogicalResult lower(Operation *op, VectorBuilder &v,
+                             const CacheMap &caches) {
+    return lowerRows(op, v, caches, [&] {
+      return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+          .Case([&](LinearOp o) { return lowerLinear(o, v); })
+          .Case([&](AttentionOp o) {
+            return lowerAttention(o, v, caches.lookup(o.getCache())), success();
+          })
+          .Case([&](MatmulOp o) { return lowerMatmul(o, v); })
+          .Default([](Operation *o) {
+            return o->emitOpError("has no lowering to vectors");
+          });
+    });
+  }
+};
+
+} // namespace
+
+LogicalResult
+ternac::lowerOps(func::FuncOp func,
+                 function_ref<LogicalResult(Operation *, ImplicitLocOpBuilder &,
+                                            Value, const CacheMap &)>
+                     lower) {
+  SmallVector<Operation *> ops;
+  func.walk([&](Operation *op) {
+    bool isTern =
+        isa_and_present<TernDialect>(op->getDialect()) && !isThreadOp(op);
+    if (isTern || isa<memref::CopyOp>(op))
+      ops.push_back(op);
+  });
+  if (ops.empty())
+    return eraseCaches(func), success(); // a target may have lowered all
+  Value environment = environmentOf(func);
+  if (!environment)
+    return func.emitOpError("expected an argument of type !tern.environment; "
+                            "run tern-bufferize first");
+  CacheMap caches = addCacheBuffers(func);
+  for (Operation *op : ops) {
     if (op->getNumResults() != 0)
       return op->emitOpError("expected the buffer form; run tern-bufferize "
                              "first");
     for (Value operand : op->getOperands())
       if (isa<KVCacheType>(operand.getType()) && !caches.contains(operand))
         return op->emitOpError(kCacheMustBeArgument);
-    return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-        .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
-        .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
-        .Case([&](memref::CopyOp o) { return lowerCopy(o, v); })
-        .Case([&](AddOp o) { return lowerAdd(o, v), success(); })
-        .Case([&](RMSNormOp o) { return lowerRMSNorm(o, v), success(); })
-        .Case([&](RopeOp o) { return lowerRope(o, v), success(); })
-        .Case([&](GateOp o) { return lowerGate(o, v), success(); })
-        .Case([&](QuantizeOp o) { return lowerQuantize(o, v), success(); })
-        .Case([&](RescaleOp o) { return lowerRescale(o, v), success(); })
-        .Case([&](LinearOp o) { return lowerLinear(o, v); })
-        .Case([&](KVAppendOp o) {
-          return lowerKVAppend(o, v, caches.lookup(o.getCache())), success();
-        })
-        .Case([&](AttentionOp o) {
-          return lowerAttention(o, v, caches.lookup(o.getCache())), success();
-        })
-        .Case([&](MatmulOp o) { return lowerMatmul(o, v); })
-        .Default([](Operation *o) {
-          return o->emitOpError("has no lowering to vectors");
-        });
+    ImplicitLocOpBuilder b(op->getLoc(), op);
+    if (failed(lower(op, b, environment, caches)))
+      return failure();
+    op->erase();
   }
-};
+  eraseCaches(func);
+  return success();
+}
 
-} // namespace
+LogicalResult ternac::lowerRows(Operation *op, VectorBuilder &v,
+                                const CacheMap &caches,
+                                function_ref<LogicalResult()> orElse) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](EmbeddingOp o) { return lowerEmbedding(o, v), success(); })
+      .Case([&](GatherRowsOp o) { return lowerGatherRows(o, v), success(); })
+      .Case([&](memref::CopyOp o) { return lowerCopy(o, v); })
+      .Case([&](AddOp o) { return lowerAdd(o, v), success(); })
+      .Case([&](RMSNormOp o) { return lowerRMSNorm(o, v), success(); })
+      .Case([&](RopeOp o) { return lowerRope(o, v), success(); })
+      .Case([&](GateOp o) { return lowerGate(o, v), success(); })
+      .Case([&](QuantizeOp o) { return lowerQuantize(o, v), success(); })
+      .Case([&](RescaleOp o) { return lowerRescale(o, v), success(); })
+      .Case([&](KVAppendOp o) {
+        return lowerKVAppend(o, v, caches.lookup(o.getCache())), success();
+      })
+      .Default([&](Operation *) { return orElse(); });
+}
 
 LogicalResult
 ternac::replaceAttention(AttentionOp op, const VectorOptions &options,
