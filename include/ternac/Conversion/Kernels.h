@@ -20,14 +20,24 @@ inline constexpr llvm::StringLiteral kKernelModule = "kernels";
 /// The global with the bytes of all kernels.
 inline constexpr llvm::StringLiteral kKernelCode = "ternac.kernels.code";
 
-/// Replaces the gpu.module of `module`, if there is one, by a global with its
-/// code, `bytes` in `format`, notes both and the names of the kernels in the
-/// module's attribute `tern.kernels`, and makes every gpu.launch_func a
-/// tern.launch of `device`.
+/// The global with what was made of them for one processor.
+inline constexpr llvm::StringLiteral kKernelObject = "ternac.kernels.object";
+
+/// What becomes of the kernels of a module.
+struct KernelCode {
+  llvm::StringRef format; ///< of `bytes`
+  llvm::StringRef bytes;
+  llvm::StringRef processor; ///< that `object` is for; "" for none
+  llvm::StringRef object;
+};
+
+/// Replaces the gpu.module of `module`, if there is one, by globals with its
+/// code, notes what they have and the names of the kernels in the module's
+/// attribute `tern.kernels`, and makes every gpu.launch_func a tern.launch of
+/// `device`.
 llvm::LogicalResult replaceKernels(mlir::ModuleOp module,
                                    llvm::StringRef device,
-                                   llvm::StringRef format,
-                                   llvm::StringRef bytes);
+                                   const KernelCode &code);
 
 } // namespace ternac
 

@@ -26,6 +26,8 @@ struct KernelFacts {
   llvm::SmallVector<std::string> names; ///< empty for no kernels
   std::string format;
   int64_t bytes = 0;
+  std::string processor; ///< that there is an object for; "" for none
+  int64_t objectBytes = 0;
 };
 
 /// What the model table says.

@@ -77,12 +77,17 @@ typedef struct TernacBuffer {
 typedef struct TernacKernels {
   uint32_t struct_size;
   uint32_t abi_version;
-  const char *format; /* of the code: "spirv" */
+  const char *format; /* of the code: "spirv" or "ptx" */
   const void *code;
   uint64_t bytes;
   const char *const *names; /* [count], of the entry points */
   uint32_t count;
   uint32_t reserved; /* zero */
+  /* The same kernels made ready for one kind of processor ("sm_90"), in the
+   * object format of its vendor; others take `code`. Null and 0 for none. */
+  const char *processor;
+  const void *object;
+  uint64_t object_bytes;
 } TernacKernels;
 
 /* A device beside the processor, as its driver offers it. What commands mean is

@@ -37,8 +37,17 @@ replaceLaunch(gpu::LaunchFuncOp launch, StringRef device,
   return success();
 }
 
+static void addBytes(ModuleOp module, StringRef name, StringRef bytes) {
+  auto builder = OpBuilder::atBlockEnd(module.getBody());
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
+  auto global = LLVM::GlobalOp::create(
+      builder, module.getLoc(), type, /*isConstant=*/true,
+      LLVM::Linkage::Internal, name, builder.getStringAttr(bytes));
+  global.setAlignment(8);
+}
+
 LogicalResult ternac::replaceKernels(ModuleOp module, StringRef device,
-                                     StringRef format, StringRef bytes) {
+                                     const KernelCode &code) {
   auto kernels = module.lookupSymbol<gpu::GPUModuleOp>(kKernelModule);
   if (!kernels)
     return success();
@@ -57,16 +66,15 @@ LogicalResult ternac::replaceKernels(ModuleOp module, StringRef device,
   kernels.erase();
   module->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
 
-  builder.setInsertionPointToEnd(module.getBody());
-  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
-  auto global = LLVM::GlobalOp::create(
-      builder, module.getLoc(), type, /*isConstant=*/true,
-      LLVM::Linkage::Internal, kKernelCode, builder.getStringAttr(bytes));
-  global.setAlignment(8);
-  module->setAttr(
-      TernDialect::kKernelsAttr,
-      builder.getDictionaryAttr(
-          {builder.getNamedAttr("format", builder.getStringAttr(format)),
-           builder.getNamedAttr("names", builder.getArrayAttr(names))}));
+  addBytes(module, kKernelCode, code.bytes);
+  SmallVector<NamedAttribute> facts = {
+      builder.getNamedAttr("format", builder.getStringAttr(code.format)),
+      builder.getNamedAttr("names", builder.getArrayAttr(names))};
+  if (!code.processor.empty()) {
+    addBytes(module, kKernelObject, code.object);
+    facts.push_back(builder.getNamedAttr(
+        "processor", builder.getStringAttr(code.processor)));
+  }
+  module->setAttr(TernDialect::kKernelsAttr, builder.getDictionaryAttr(facts));
   return success();
 }

@@ -497,9 +497,19 @@ private:
     addSymbol(kernels, "ternac.kernels.names");
     addNumber(kernels, i32(), facts.kernels.names.size());
     addNumber(kernels, i32(), /*reserved=*/0);
+    if (facts.kernels.processor.empty()) {
+      addNull(kernels);
+      addNull(kernels);
+    } else {
+      writeString("ternac.kernels.processor", facts.kernels.processor);
+      addSymbol(kernels, "ternac.kernels.processor");
+      addSymbol(kernels, kKernelObject);
+    }
+    addNumber(kernels, i64(), facts.kernels.objectBytes);
     static_assert(offsetof(TernacKernels, code) == 16 &&
                   offsetof(TernacKernels, names) == 32 &&
-                  sizeof(TernacKernels) == 48);
+                  offsetof(TernacKernels, processor) == 48 &&
+                  sizeof(TernacKernels) == 72);
     writeStructs(kKernels, kernels);
   }
 

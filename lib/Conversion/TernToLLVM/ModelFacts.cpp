@@ -98,9 +98,12 @@ FailureOr<KernelFacts> ternac::readKernelFacts(ModuleOp module) {
   auto kernels = dyn_cast<DictionaryAttr>(attribute);
   auto format = kernels ? kernels.getAs<StringAttr>("format") : StringAttr();
   auto names = kernels ? kernels.getAs<ArrayAttr>("names") : ArrayAttr();
-  auto code = module.lookupSymbol<LLVM::GlobalOp>(kKernelCode);
-  auto bytes = code ? dyn_cast<LLVM::LLVMArrayType>(code.getGlobalType())
-                    : LLVM::LLVMArrayType();
+  auto bytesOf = [&](StringRef name) {
+    auto global = module.lookupSymbol<LLVM::GlobalOp>(name);
+    return global ? dyn_cast<LLVM::LLVMArrayType>(global.getGlobalType())
+                  : LLVM::LLVMArrayType();
+  };
+  LLVM::LLVMArrayType bytes = bytesOf(kKernelCode);
   bool areNames = names && llvm::all_of(names, llvm::IsaPred<StringAttr>);
   auto device = module->getAttrOfType<StringAttr>(TernDialect::kDeviceAttr);
   if (!format || !areNames || names.empty() || !bytes || !device)
@@ -113,6 +116,16 @@ FailureOr<KernelFacts> ternac::readKernelFacts(ModuleOp module) {
   for (auto name : names.getAsRange<StringAttr>())
     facts.names.push_back(name.str());
   facts.bytes = int64_t(bytes.getNumElements());
+  if (auto processor = kernels.getAs<StringAttr>("processor")) {
+    LLVM::LLVMArrayType object = bytesOf(kKernelObject);
+    if (!object)
+      return module.emitError("expected a global '")
+             << kKernelObject << "' of bytes for the processor '"
+             << processor.getValue() << "' of '" << TernDialect::kKernelsAttr
+             << "'";
+    facts.processor = processor.str();
+    facts.objectBytes = int64_t(object.getNumElements());
+  }
   return facts;
 }
 

@@ -67,7 +67,8 @@ struct ConvertKernelsToSPIRV
       return signalPassFailure();
     StringRef bytes(reinterpret_cast<const char *>(words.data()),
                     words.size() * sizeof(uint32_t));
-    if (failed(replaceKernels(module, vulkan::kDevice, "spirv", bytes)))
+    if (failed(
+            replaceKernels(module, vulkan::kDevice, {"spirv", bytes, "", ""})))
       return signalPassFailure();
   }
 
