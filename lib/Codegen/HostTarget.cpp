@@ -76,5 +76,7 @@ void HostTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
 
 llvm::Error HostTarget::emit(ModuleOp module, EmitKind kind,
                              llvm::raw_pwrite_stream &out) const {
-  return emitLLVM(module, kind, out);
+  auto target =
+      module->getAttrOfType<tern::TargetAttr>(tern::TernDialect::kTargetAttr);
+  return emitLLVM(module, target ? hostTriple(target) : "", kind, out);
 }

@@ -17,6 +17,7 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
@@ -31,25 +32,44 @@ void ternac::registerLLVMTranslations(DialectRegistry &registry) {
   registerLLVMDialectTranslation(registry);
 }
 
-static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
-createMachine(tern::TargetAttr target) {
+static llvm::Expected<const llvm::Target *>
+findGenerator(const llvm::Triple &triple) {
   llvm::InitializeAllTargetInfos();
   llvm::InitializeAllTargets();
   llvm::InitializeAllTargetMCs();
   llvm::InitializeAllAsmPrinters();
-  llvm::Triple triple(target.getTripleOrEmpty());
   std::string reason;
-  const llvm::Target *llvmTarget =
-      llvm::TargetRegistry::lookupTarget(triple, reason);
-  if (!llvmTarget)
-    return makeError("no code generator for triple '" + triple.str() +
-                     "': " + reason);
+  if (const llvm::Target *target =
+          llvm::TargetRegistry::lookupTarget(triple, reason))
+    return target;
+  return makeError("no code generator for triple '" + triple.str() +
+                   "': " + reason);
+}
+
+bool ternac::isProcessor(StringRef triple, StringRef cpu) {
+  llvm::Triple parsed(triple);
+  llvm::Expected<const llvm::Target *> target = findGenerator(parsed);
+  if (!target) {
+    llvm::consumeError(target.takeError());
+    return false;
+  }
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      (*target)->createMCSubtargetInfo(parsed, "", ""));
+  return info && info->isCPUStringValid(cpu);
+}
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+ternac::createMachine(StringRef name, StringRef cpu, StringRef features) {
+  llvm::Triple triple(name);
+  llvm::Expected<const llvm::Target *> target = findGenerator(triple);
+  if (!target)
+    return target.takeError();
   llvm::TargetOptions options;
   // Fused multiply-adds are written where they are meant.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  std::unique_ptr<llvm::TargetMachine> machine(llvmTarget->createTargetMachine(
-      triple, target.getCpuOrEmpty(), target.getFeaturesOrEmpty(), options,
-      llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+  std::unique_ptr<llvm::TargetMachine> machine((*target)->createTargetMachine(
+      triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt,
+      llvm::CodeGenOptLevel::Default));
   if (!machine)
     return makeError("cannot create the machine of triple '" + triple.str() +
                      "'");
@@ -59,15 +79,18 @@ createMachine(tern::TargetAttr target) {
 /// Marks every function as freestanding and lets it use what its machine has
 /// and no more: a function is only inlined into those of machines that have as
 /// much.
-static void addFunctionAttributes(llvm::Module &code, ModuleOp module) {
+static void addFunctionAttributes(llvm::Module &code, ModuleOp module,
+                                  StringRef triple) {
   for (auto op : module.getOps<LLVM::LLVMFuncOp>()) {
     llvm::Function *function = code.getFunction(op.getName());
     if (!function || function->isDeclaration())
       continue;
-    tern::TargetAttr target = tern::getTarget(op);
-    std::string bits = std::to_string(target.getVectorBits());
     function->addFnAttr(llvm::Attribute::NoUnwind);
     function->addFnAttr("no-builtins");
+    tern::TargetAttr target = tern::getTarget(op);
+    if (target.getTripleOrEmpty() != triple)
+      continue;
+    std::string bits = std::to_string(target.getVectorBits());
     function->addFnAttr("target-cpu", target.getCpuOrEmpty());
     function->addFnAttr("target-features", target.getFeaturesOrEmpty());
     function->addFnAttr("prefer-vector-width", bits);
@@ -104,14 +127,36 @@ static void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
-llvm::Error ternac::emitLLVM(ModuleOp module, EmitKind kind,
+llvm::Error ternac::emitCode(llvm::Module &code, llvm::TargetMachine &machine,
+                             EmitKind kind, llvm::raw_pwrite_stream &out) {
+  optimise(code, machine);
+  if (kind == EmitKind::LLVMIR) {
+    code.print(out, nullptr);
+    return llvm::Error::success();
+  }
+  llvm::legacy::PassManager passes;
+  llvm::TargetLibraryInfoImpl library(code.getTargetTriple());
+  library.disableAllFunctions();
+  passes.add(new llvm::TargetLibraryInfoWrapperPass(library));
+  auto type = kind == EmitKind::Object ? llvm::CodeGenFileType::ObjectFile
+                                       : llvm::CodeGenFileType::AssemblyFile;
+  if (machine.addPassesToEmitFile(passes, out, nullptr, type))
+    return makeError("triple '" + machine.getTargetTriple().str() +
+                     "' cannot write this kind of file");
+  passes.run(code);
+  return llvm::Error::success();
+}
+
+llvm::Error ternac::emitLLVM(ModuleOp module, StringRef triple, EmitKind kind,
                              llvm::raw_pwrite_stream &out) {
   auto target =
       module->getAttrOfType<tern::TargetAttr>(tern::TernDialect::kTargetAttr);
   if (!target)
     return makeError("expected a module attribute 'tern.target'");
+  bool isTarget = target.getTripleOrEmpty() == triple;
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
-      createMachine(target);
+      createMachine(triple, isTarget ? target.getCpuOrEmpty() : "",
+                    isTarget ? target.getFeaturesOrEmpty() : "");
   if (!machine)
     return machine.takeError();
 
@@ -123,22 +168,6 @@ llvm::Error ternac::emitLLVM(ModuleOp module, EmitKind kind,
                      "IR");
   code->setTargetTriple((*machine)->getTargetTriple());
   code->setDataLayout((*machine)->createDataLayout());
-  addFunctionAttributes(*code, module);
-  optimise(*code, **machine);
-  if (kind == EmitKind::LLVMIR) {
-    code->print(out, nullptr);
-    return llvm::Error::success();
-  }
-
-  llvm::legacy::PassManager passes;
-  llvm::TargetLibraryInfoImpl library(code->getTargetTriple());
-  library.disableAllFunctions();
-  passes.add(new llvm::TargetLibraryInfoWrapperPass(library));
-  auto type = kind == EmitKind::Object ? llvm::CodeGenFileType::ObjectFile
-                                       : llvm::CodeGenFileType::AssemblyFile;
-  if ((*machine)->addPassesToEmitFile(passes, out, nullptr, type))
-    return makeError("triple '" + target.getTripleOrEmpty() +
-                     "' cannot write this kind of file");
-  passes.run(*code);
-  return llvm::Error::success();
+  addFunctionAttributes(*code, module, triple);
+  return emitCode(*code, **machine, kind, out);
 }

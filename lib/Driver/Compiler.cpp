@@ -485,7 +485,7 @@ private:
     packing::PackOptions pack;
     pack.root = weightsRoot;
     pack.progress = options.progress;
-    return writeModelLibrary(path, object, targetAttr.getTripleOrEmpty(),
+    return writeModelLibrary(path, object, target->hostTriple(targetAttr),
                              tern::toPackingPlan(weights), pack);
   }
 

@@ -10,16 +10,31 @@
 
 #include "ternac/Target/Target.h"
 
+#include "llvm/Target/TargetMachine.h"
+
 namespace ternac {
 
 /// Registers the translations that `emitLLVM` needs.
 void registerLLVMTranslations(mlir::DialectRegistry &registry);
 
-/// Optimises `module`, which holds the LLVM dialect alone, for the machine of
-/// its `tern.target`, and writes an object file, assembly or LLVM IR. The code
-/// calls no library: nothing is undefined but the weight symbol.
-llvm::Error emitLLVM(mlir::ModuleOp module, EmitKind kind,
-                     llvm::raw_pwrite_stream &out);
+/// Whether LLVM has a code generator for that triple which knows the processor.
+bool isProcessor(llvm::StringRef triple, llvm::StringRef cpu);
+/// Fails if there is no code generator for that triple.
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createMachine(llvm::StringRef triple, llvm::StringRef cpu,
+              llvm::StringRef features);
+
+/// Optimises `code`, which is for `machine`, and writes an object file,
+/// assembly or LLVM IR. Nothing becomes a call of a library.
+llvm::Error emitCode(llvm::Module &code, llvm::TargetMachine &machine,
+                     EmitKind kind, llvm::raw_pwrite_stream &out);
+
+/// The same of `module`, which holds the LLVM dialect alone, for `triple` and,
+/// if that is the triple of its `tern.target`, for the machine that is named
+/// there. The code calls no library: nothing is undefined but the weight
+/// symbol.
+llvm::Error emitLLVM(mlir::ModuleOp module, llvm::StringRef triple,
+                     EmitKind kind, llvm::raw_pwrite_stream &out);
 
 } // namespace ternac
 

@@ -105,6 +105,11 @@ public:
   /// Whether `op` may be alive at the end of `phase`, which is `vectorized` or
   /// `llvm`, though it could not be on a CPU: of a device's own dialect, say.
   virtual bool mayHold(Phase phase, mlir::Operation *op) const { return false; }
+  /// The triple of what `emit` writes: that of the machine, unless it is a
+  /// device beside a host.
+  virtual std::string hostTriple(tern::TargetAttr attr) const {
+    return attr.getTripleOrEmpty().str();
+  }
   /// Whether `emit` can write that kind of file.
   virtual bool canEmit(EmitKind kind) const { return true; }
   /// Writes the module, at its last phase, to `out`.

@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 using namespace mlir;
 using namespace ternac;
@@ -54,7 +55,10 @@ LogicalResult ternac::replaceKernels(ModuleOp module, StringRef device,
   OpBuilder builder(module.getContext());
   SmallVector<Attribute> names;
   llvm::DenseMap<StringAttr, int64_t> numbers;
-  for (auto kernel : kernels.getOps<gpu::GPUFuncOp>()) {
+  // Of the gpu dialect or of what they were converted to.
+  for (auto kernel : kernels.getOps<FunctionOpInterface>()) {
+    if (kernel.isExternal())
+      continue;
     numbers[kernel.getNameAttr()] = int64_t(names.size());
     names.push_back(kernel.getNameAttr());
   }

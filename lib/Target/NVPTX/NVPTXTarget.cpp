@@ -1,0 +1,123 @@
+//===- NVPTXTarget.cpp - Kernels in PTX for NVIDIA's GPUs -----------------===//
+//
+// Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// GPUs with compute capability 8.0 and newer. Code is made by LLVM; the host
+// part of a model runs on this kind of host and only launches kernels.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Passes.h"
+
+#include "ternac/Codegen/HostTarget.h"
+#include "ternac/Codegen/LLVMEmitter.h"
+#include "ternac/Support/MakeError.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace ternac;
+
+/// The oldest processor that has all instructions that kernels use.
+static constexpr unsigned kOldest = 80;
+
+namespace {
+
+class NVPTXTarget final : public HostTarget {
+public:
+  NVPTXTarget() { nvptx::registerTernacNVPTXPasses(); }
+
+  llvm::StringRef name() const override { return "nvptx"; }
+  llvm::StringRef description() const override {
+    return "kernels for NVIDIA's GPUs, by CUDA; scheduled by this host";
+  }
+  std::vector<TargetKey> keys() const override {
+    using Kind = TargetKey::Kind;
+    return {{"arch", "sm_80 or newer, like sm_90 or sm_90a", "sm_80",
+             Kind::Text, /*namesMachine=*/true}};
+  }
+  void registerDialects(DialectRegistry &registry) const override {
+    registry.insert<gpu::GPUDialect, NVVM::NVVMDialect>();
+    registerGPUDialectTranslation(registry);
+    registerNVVMDialectTranslation(registry);
+  }
+
+  llvm::Expected<tern::TargetAttr>
+  resolve(MLIRContext *context, const TargetSpec &spec) const override;
+  llvm::Error check(MLIRContext *context,
+                    tern::TargetAttr attr) const override {
+    TargetSpec spec;
+    spec.name = name();
+    spec.values["arch"] = attr.getCpuOrEmpty().str();
+    return expectDescription(attr, resolve(context, spec));
+  }
+
+  void buildCodegenPipeline(OpPassManager &pm, Phase phase) const override;
+  bool mayHold(Phase phase, Operation *op) const override {
+    return phase == Phase::Vectorized &&
+           isa_and_present<gpu::GPUDialect, NVVM::NVVMDialect>(
+               op->getDialect());
+  }
+  std::string hostTriple(tern::TargetAttr) const override {
+    return llvm::sys::getDefaultTargetTriple();
+  }
+
+protected:
+  std::vector<std::string> strategies() const override { return {"add_sub"}; }
+  void buildVectorizePipeline(OpPassManager &pm) const override {
+    pm.addPass(createConvertTernToGPUPass());
+    pm.addPass(createTernOutlineKernelsPass());
+  }
+};
+
+} // namespace
+
+llvm::Expected<tern::TargetAttr>
+NVPTXTarget::resolve(MLIRContext *context, const TargetSpec &spec) const {
+  llvm::StringRef arch = spec.get("arch", "sm_80");
+  llvm::StringRef digits = arch;
+  unsigned number = 0;
+  bool isNumber = digits.consume_front("sm_") &&
+                  !digits.consumeInteger(10, number) && number >= kOldest;
+  if (!isNumber || !isProcessor(nvptx::kTriple, arch))
+    return makeError("expected arch=sm_" + llvm::Twine(kOldest) +
+                     " of target 'nvptx', or a newer one that LLVM knows, but "
+                     "got '" +
+                     arch + "'");
+  return tern::TargetAttr::get(
+      context, name(), StringAttr::get(context, nvptx::kTriple),
+      StringAttr::get(context, arch), StringAttr(), StringAttr(), ArrayAttr(),
+      /*vector_bits=*/32, /*l2=*/0, /*bandwidth=*/0, /*peak=*/0);
+}
+
+void NVPTXTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
+  if (phase == Phase::LLVM) {
+    OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+    kernels.addPass(nvptx::createPassKernelWordsPass());
+    kernels.addPass(createSCFToControlFlowPass());
+    kernels.addPass(memref::createExpandStridedMetadataPass());
+    kernels.addPass(createLowerAffinePass());
+    kernels.addPass(createConvertVectorToLLVMPass());
+    kernels.addPass(nvptx::createConvertKernelsToNVVMPass());
+    kernels.addPass(createReconcileUnrealizedCastsPass());
+    kernels.addPass(createCanonicalizerPass());
+    pm.addPass(nvptx::createSerializeKernelsPass());
+  }
+  HostTarget::buildCodegenPipeline(pm, phase);
+}
+
+namespace ternac {
+std::unique_ptr<Target> createNVPTXTarget() {
+  return std::make_unique<NVPTXTarget>();
+}
+} // namespace ternac
