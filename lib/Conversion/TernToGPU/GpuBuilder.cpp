@@ -14,11 +14,11 @@
 using namespace mlir;
 using namespace ternac;
 
-void GpuBuilder::forThreadRows(Value count, Body body) {
+void GpuBuilder::forBlocks(Value count, int64_t threads, Body body) {
+  blockThreads = threads;
   Value one = index(1);
   Value blocks = arith::MinUIOp::create(b, count, index(kMaxBlocks));
-  launch =
-      gpu::LaunchOp::create(b, blocks, one, one, index(kThreads), one, one);
+  launch = gpu::LaunchOp::create(b, blocks, one, one, index(threads), one, one);
   launch->setAttr(kKernelNameAttr, b.getStringAttr(kernel));
   scratch.clear();
   OpBuilder::InsertionGuard guard(b);
@@ -34,7 +34,7 @@ SmallVector<Value> GpuBuilder::forColumns(
     int64_t count, ValueRange carried,
     function_ref<SmallVector<Value>(Value, int64_t, ValueRange)> body) {
   return forRange(
-      thread(), index(count), kThreads, carried,
+      thread(), index(count), blockThreads, carried,
       [&](Value column, ValueRange inner) { return body(column, 1, inner); });
 }
 
@@ -48,6 +48,12 @@ Value GpuBuilder::shared(Type element, int64_t size) {
   return launch.addWorkgroupAttribution(type, b.getLoc());
 }
 
+Value GpuBuilder::exchange(Value value, int64_t mask) {
+  return gpu::ShuffleOp::create(b, value, int32_t(mask), /*width=*/32,
+                                gpu::ShuffleMode::XOR)
+      .getShuffleResult();
+}
+
 void GpuBuilder::synchronize() { gpu::BarrierOp::create(b); }
 
 Value GpuBuilder::isFirstThread() {
@@ -59,10 +65,10 @@ Value GpuBuilder::reduceBlock(Value vector,
   Value own = vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{0});
   Value &memory = scratch[own.getType()];
   if (!memory)
-    memory = shared(own.getType(), kThreads);
+    memory = shared(own.getType(), blockThreads);
   memref::StoreOp::create(b, own, memory, thread());
   synchronize();
-  for (int64_t half = kThreads / 2; half > 0; half /= 2) {
+  for (int64_t half = blockThreads / 2; half > 0; half /= 2) {
     Value isLow = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread(),
                                         index(half));
     ifThen(isLow, [&] {

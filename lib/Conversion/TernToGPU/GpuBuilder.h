@@ -23,7 +23,7 @@ namespace ternac {
 
 class GpuBuilder : public VectorBuilder {
 public:
-  /// Threads of a block.
+  /// Threads of a block, unless a kernel asks for more.
   static constexpr int64_t kThreads = 64;
   /// Blocks of a launch at most: what any device can start.
   static constexpr int64_t kMaxBlocks = 65535;
@@ -38,7 +38,11 @@ public:
   void nameKernel(std::string name) { kernel = std::move(name); }
 
   /// Launches a kernel in which each block has rows of [0, count).
-  void forThreadRows(mlir::Value count, Body body) override;
+  void forThreadRows(mlir::Value count, Body body) override {
+    forBlocks(count, kThreads, body);
+  }
+  /// The same with blocks of `threads` threads.
+  void forBlocks(mlir::Value count, int64_t threads, Body body);
   llvm::SmallVector<mlir::Value>
   forColumns(int64_t count, mlir::ValueRange carried,
              llvm::function_ref<llvm::SmallVector<mlir::Value>(
@@ -53,6 +57,12 @@ public:
 
   // In a kernel:
   mlir::Value thread();
+  /// How many there are in a block.
+  int64_t threads() const { return blockThreads; }
+  /// The `value`, of 32 bits, of the thread of the same subgroup whose number
+  /// differs in the bits of `mask`. For targets with `subgroup_32`; all threads
+  /// of the subgroup take part.
+  mlir::Value exchange(mlir::Value value, int64_t mask);
   /// Memory of the block.
   mlir::Value shared(mlir::Type element, int64_t size);
   /// Waits for the threads of the block and shows each what the others stored
@@ -67,6 +77,7 @@ private:
 
   std::string kernel;
   mlir::gpu::LaunchOp launch;
+  int64_t blockThreads = kThreads;
   /// What reductions use, by type.
   llvm::DenseMap<mlir::Type, mlir::Value> scratch;
 };

@@ -94,9 +94,11 @@ NVPTXTarget::resolve(MLIRContext *context, const TargetSpec &spec) const {
                      " of target 'nvptx', or a newer one that LLVM knows, but "
                      "got '" +
                      arch + "'");
+  auto capabilities =
+      Builder(context).getStrArrayAttr({"fma", "int8_dot", "subgroup_32"});
   return tern::TargetAttr::get(
       context, name(), StringAttr::get(context, nvptx::kTriple),
-      StringAttr::get(context, arch), StringAttr(), StringAttr(), ArrayAttr(),
+      StringAttr::get(context, arch), StringAttr(), StringAttr(), capabilities,
       /*vector_bits=*/32, /*l2=*/0, /*bandwidth=*/0, /*peak=*/0);
 }
 

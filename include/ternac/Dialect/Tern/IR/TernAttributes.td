@@ -226,7 +226,9 @@ def Tern_TargetAttr : Tern_Attr<"Target", "target"> {
       one instruction,
     * `byte_popcount`: those of every byte are,
     * `scalable_128`: the registers of LLVM's scalable vectors have a multiple of
-      128 bits, `vector_bits` or more.
+      128 bits, `vector_bits` or more,
+    * `subgroup_32`: the threads of a block go in subgroups of 32 that exchange
+      values; blocks have up to 1024 threads, elsewhere up to 128.
 
     `vector_bits` is the widest register; `l2` is bytes of a core's second
     cache, `bandwidth` is bytes per second of one core from memory and `peak` int8
