@@ -34,6 +34,8 @@ Expected<Output> Output::parse(llvm::StringRef word) {
     return Output{Kind::Object, Phase::LLVM};
   if (word == "asm")
     return Output{Kind::Assembly, Phase::LLVM};
+  if (word == "kernels")
+    return Output{Kind::Kernels, Phase::LLVM};
   // The word means LLVM IR; the phase of that name is the dialect before it.
   if (word == "llvm")
     return Output{Kind::LLVMIR, Phase::LLVM};
@@ -41,7 +43,7 @@ Expected<Output> Output::parse(llvm::StringRef word) {
     return Output{Kind::PhaseIR, *phase};
   return makeError(
       "unknown --emit=" + word +
-      "; expected lib, obj, asm, llvm or a phase: " + phaseNames());
+      "; expected lib, obj, asm, llvm, kernels or a phase: " + phaseNames());
 }
 
 namespace {
@@ -55,12 +57,14 @@ struct CodeKind {
 };
 constexpr CodeKind codeKinds[] = {{EmitKind::LLVMIR, "llvm", "model.ll"},
                                   {EmitKind::Assembly, "asm", "model.s"},
+                                  {EmitKind::Kernels, "kernels", "kernels"},
                                   {EmitKind::Object, "obj", ""}};
 
 /// What a target emits for `kind`, which is not PhaseIR.
 EmitKind emitKind(Output::Kind kind) {
   return kind == Output::Kind::LLVMIR     ? EmitKind::LLVMIR
          : kind == Output::Kind::Assembly ? EmitKind::Assembly
+         : kind == Output::Kind::Kernels  ? EmitKind::Kernels
                                           : EmitKind::Object;
 }
 

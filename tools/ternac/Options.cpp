@@ -84,7 +84,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("load-target", "FILE", loadTargets,
                    "a target plug-in to load; may be given several times");
   arguments.option("emit", "KIND", emit,
-                   "lib (default), obj, asm, llvm, or a phase");
+                   "lib (default), obj, asm, llvm, kernels, or a phase");
   arguments.option("compile-from", "PHASE", from,
                    "the phase that an .mlir file is at (default: imported)");
   arguments.option("dump-phases-to", "DIR", compile.dumpPhasesTo,

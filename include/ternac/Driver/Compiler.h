@@ -22,11 +22,12 @@ namespace ternac {
 
 /// What to write.
 struct Output {
-  enum class Kind { Library, Object, Assembly, LLVMIR, PhaseIR };
+  enum class Kind { Library, Object, Assembly, LLVMIR, Kernels, PhaseIR };
   Kind kind = Kind::Library;
   Phase phase = Phase::Imported; ///< PhaseIR
 
-  /// From the word after --emit=: lib, obj, asm, llvm, or a phase.
+  /// From the word after --emit=: lib, obj, asm, llvm, kernels, or a
+  /// phase.
   static llvm::Expected<Output> parse(llvm::StringRef word);
 };
 

@@ -70,8 +70,9 @@ struct LoweringChoice {
   std::string packing = "auto";
 };
 
-/// What `emit` writes.
-enum class EmitKind { Object, Assembly, LLVMIR };
+/// What `emit` writes. Kernels are those of the device beside a host, in the
+/// format that its driver takes.
+enum class EmitKind { Object, Assembly, LLVMIR, Kernels };
 
 class Target {
 public:
@@ -111,7 +112,9 @@ public:
     return attr.getTripleOrEmpty().str();
   }
   /// Whether `emit` can write that kind of file.
-  virtual bool canEmit(EmitKind kind) const { return true; }
+  virtual bool canEmit(EmitKind kind) const {
+    return kind != EmitKind::Kernels;
+  }
   /// Writes the module, at its last phase, to `out`.
   virtual llvm::Error emit(mlir::ModuleOp module, EmitKind kind,
                            llvm::raw_pwrite_stream &out) const = 0;

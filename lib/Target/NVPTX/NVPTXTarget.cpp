@@ -12,18 +12,16 @@
 
 #include "Passes.h"
 
-#include "ternac/Codegen/HostTarget.h"
+#include "ternac/Codegen/KernelTarget.h"
 #include "ternac/Codegen/LLVMEmitter.h"
 #include "ternac/Support/MakeError.h"
 
 #include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/TargetParser/Host.h"
 
 using namespace mlir;
 using namespace ternac;
@@ -33,7 +31,7 @@ static constexpr unsigned kOldest = 80;
 
 namespace {
 
-class NVPTXTarget final : public HostTarget {
+class NVPTXTarget final : public KernelTarget {
 public:
   NVPTXTarget() { nvptx::registerTernacNVPTXPasses(); }
 
@@ -47,7 +45,8 @@ public:
              Kind::Text, /*namesMachine=*/true}};
   }
   void registerDialects(DialectRegistry &registry) const override {
-    registry.insert<gpu::GPUDialect, NVVM::NVVMDialect>();
+    KernelTarget::registerDialects(registry);
+    registry.insert<NVVM::NVVMDialect>();
     registerGPUDialectTranslation(registry);
     registerNVVMDialectTranslation(registry);
   }
@@ -62,22 +61,9 @@ public:
     return expectDescription(attr, resolve(context, spec));
   }
 
-  void buildCodegenPipeline(OpPassManager &pm, Phase phase) const override;
-  bool mayHold(Phase phase, Operation *op) const override {
-    return phase == Phase::Vectorized &&
-           isa_and_present<gpu::GPUDialect, NVVM::NVVMDialect>(
-               op->getDialect());
-  }
-  std::string hostTriple(tern::TargetAttr) const override {
-    return llvm::sys::getDefaultTargetTriple();
-  }
-
 protected:
   std::vector<std::string> strategies() const override { return {"add_sub"}; }
-  void buildVectorizePipeline(OpPassManager &pm) const override {
-    pm.addPass(createConvertTernToGPUPass());
-    pm.addPass(createTernOutlineKernelsPass());
-  }
+  void buildKernelPipeline(OpPassManager &pm) const override;
 };
 
 } // namespace
@@ -102,20 +88,17 @@ NVPTXTarget::resolve(MLIRContext *context, const TargetSpec &spec) const {
       /*vector_bits=*/32, /*l2=*/0, /*bandwidth=*/0, /*peak=*/0);
 }
 
-void NVPTXTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
-  if (phase == Phase::LLVM) {
-    OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
-    kernels.addPass(nvptx::createPassKernelWordsPass());
-    kernels.addPass(createSCFToControlFlowPass());
-    kernels.addPass(memref::createExpandStridedMetadataPass());
-    kernels.addPass(createLowerAffinePass());
-    kernels.addPass(createConvertVectorToLLVMPass());
-    kernels.addPass(nvptx::createConvertKernelsToNVVMPass());
-    kernels.addPass(createReconcileUnrealizedCastsPass());
-    kernels.addPass(createCanonicalizerPass());
-    pm.addPass(nvptx::createSerializeKernelsPass());
-  }
-  HostTarget::buildCodegenPipeline(pm, phase);
+void NVPTXTarget::buildKernelPipeline(OpPassManager &pm) const {
+  OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+  kernels.addPass(nvptx::createPassKernelWordsPass());
+  kernels.addPass(createSCFToControlFlowPass());
+  kernels.addPass(memref::createExpandStridedMetadataPass());
+  kernels.addPass(createLowerAffinePass());
+  kernels.addPass(createConvertVectorToLLVMPass());
+  kernels.addPass(nvptx::createConvertKernelsToNVVMPass());
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+  kernels.addPass(createCanonicalizerPass());
+  pm.addPass(nvptx::createSerializeKernelsPass());
 }
 
 namespace ternac {

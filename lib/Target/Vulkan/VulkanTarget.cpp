@@ -12,9 +12,8 @@
 
 #include "Passes.h"
 
-#include "ternac/Codegen/HostTarget.h"
+#include "ternac/Codegen/KernelTarget.h"
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "llvm/TargetParser/Host.h"
 
@@ -23,7 +22,7 @@ using namespace ternac;
 
 namespace {
 
-class VulkanTarget final : public HostTarget {
+class VulkanTarget final : public KernelTarget {
 public:
   VulkanTarget() { vulkan::registerTernacVulkanPasses(); }
 
@@ -32,7 +31,8 @@ public:
     return "kernels for any GPU, by Vulkan 1.2; scheduled by this host";
   }
   void registerDialects(DialectRegistry &registry) const override {
-    registry.insert<gpu::GPUDialect, spirv::SPIRVDialect>();
+    KernelTarget::registerDialects(registry);
+    registry.insert<spirv::SPIRVDialect>();
   }
 
   llvm::Expected<tern::TargetAttr>
@@ -44,21 +44,10 @@ public:
                                  /*bandwidth=*/0, /*peak=*/0);
   }
 
-  void buildCodegenPipeline(OpPassManager &pm, Phase phase) const override {
-    if (phase == Phase::LLVM)
-      pm.addPass(vulkan::createConvertKernelsToSPIRVPass());
-    HostTarget::buildCodegenPipeline(pm, phase);
-  }
-  bool mayHold(Phase phase, Operation *op) const override {
-    return phase == Phase::Vectorized &&
-           isa_and_present<gpu::GPUDialect>(op->getDialect());
-  }
-
 protected:
   std::vector<std::string> strategies() const override { return {"add_sub"}; }
-  void buildVectorizePipeline(OpPassManager &pm) const override {
-    pm.addPass(createConvertTernToGPUPass());
-    pm.addPass(createTernOutlineKernelsPass());
+  void buildKernelPipeline(OpPassManager &pm) const override {
+    pm.addPass(vulkan::createConvertKernelsToSPIRVPass());
   }
 };
 
