@@ -98,7 +98,10 @@ bool Stream::launch(Function function, const Launch &launch) {
                             launch.arguments + launch.count);
   launches.entries.push_back(
       {function, launch.grid, launch.block, first, launch.count});
-  return launches.entries.size() < mostLaunches || flush();
+  if (launches.entries.size() < mostLaunches)
+    return true;
+  Current current(device);
+  return flush();
 }
 
 bool Stream::busy(double &seconds) {

@@ -29,6 +29,7 @@ public:
   bool upload(Address to, const char *data, uint64_t bytes);
   bool download(char *data, Address from, uint64_t bytes);
   bool copy(Address to, Address from, uint64_t bytes);
+  /// Needs no context.
   bool launch(Function function, const Launch &launch);
   /// Returns when all is done.
   bool finish();
