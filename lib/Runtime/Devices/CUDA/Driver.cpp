@@ -86,7 +86,7 @@ bool Driver::start(std::string &problem) {
   if (result == Result::NoDevice || (result == Result::Success && count <= 0))
     problem = "CUDA has no device on this machine";
   else if (result != Result::Success)
-    problem = "CUDA cannot be used: " + textOf(result);
+    problem = "the driver does not start: " + textOf(result);
   return problem.empty();
 }
 
