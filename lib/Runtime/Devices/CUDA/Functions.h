@@ -54,15 +54,13 @@ enum class JITOption : int { ErrorLog = 5, ErrorLogBytes = 6 };
 constexpr unsigned streamNonBlocking = 1;
 constexpr unsigned eventNoTiming = 2;
 
-/// Of a node that starts a kernel.
-struct KernelNode {
-  Function function;
-  unsigned grid[3], block[3];
-  unsigned sharedBytes;
-  void **arguments;
-  void **extra;
-  void *kernel;
-  Context context;
+/// Other threads may do what they like meanwhile.
+constexpr int captureThreadLocal = 1;
+
+/// Why a graph cannot be changed.
+struct GraphDifference {
+  int result;
+  GraphNode node, fromNode;
 };
 
 // X(name, symbol, parameters)
@@ -112,18 +110,18 @@ struct KernelNode {
   X(EventSynchronize, "cuEventSynchronize", (Event event))                     \
   X(EventElapsedTime, "cuEventElapsedTime",                                    \
     (float *milliseconds, Event start, Event end))                             \
-  X(GraphCreate, "cuGraphCreate", (Graph * graph, unsigned flags))             \
-  X(GraphDestroy, "cuGraphDestroy", (Graph graph))                             \
-  X(GraphAddKernelNode, "cuGraphAddKernelNode_v2",                             \
-    (GraphNode * node, Graph graph, const GraphNode *after, size_t count,      \
-     const KernelNode *kernel))                                                \
+  X(StreamBeginCapture, "cuStreamBeginCapture_v2",                             \
+    (StreamHandle stream, int mode))                                           \
+  X(StreamEndCapture, "cuStreamEndCapture",                                    \
+    (StreamHandle stream, Graph * graph))                                      \
   X(GraphInstantiate, "cuGraphInstantiateWithFlags",                           \
     (GraphExecutable * executable, Graph graph, unsigned long long flags))     \
+  X(GraphDestroy, "cuGraphDestroy", (Graph graph))                             \
   X(GraphLaunch, "cuGraphLaunch",                                              \
     (GraphExecutable executable, StreamHandle stream))                         \
-  X(GraphExecDestroy, "cuGraphExecDestroy", (GraphExecutable executable))      \
-  X(GraphExecKernelNodeSetParams, "cuGraphExecKernelNodeSetParams_v2",         \
-    (GraphExecutable executable, GraphNode node, const KernelNode *kernel))
+  X(GraphExecUpdate, "cuGraphExecUpdate_v2",                                   \
+    (GraphExecutable executable, Graph graph, GraphDifference * difference))   \
+  X(GraphExecDestroy, "cuGraphExecDestroy", (GraphExecutable executable))
 
 #define TERNAC_CUDA_MEMBER(NAME, SYMBOL, PARAMETERS)                           \
   Result(*NAME) PARAMETERS = nullptr;

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iterator>
 #include <string_view>
 
 using namespace ternac::runtime::cuda;
@@ -18,8 +17,9 @@ using namespace ternac::runtime::cuda;
 static constexpr size_t mostLists = 8;
 /// Below this a graph gains nothing.
 static constexpr size_t fewestLaunches = 4;
-/// To change one launch of a graph takes as long as to start one kernel: worth
-/// it if no more than one in so many differs.
+/// If no more than one launch in so many differs, something has moved, and the
+/// list as it was will not come again. If more do, they are of another session,
+/// and both lists will.
 static constexpr size_t launchesPerChange = 4;
 
 void LaunchList::clear() {
@@ -50,22 +50,25 @@ bool Graphs::run(LaunchList &launches, StreamHandle stream) {
   if (!isOn || launches.entries.size() < fewestLaunches)
     return runOneByOne(launches, stream);
   if (Known *known = find(launches))
-    return (known->executable || make(*known)) && runGraph(*known, stream);
-  std::vector<size_t> differences;
-  if (Known *known = findSimilar(launches, differences))
-    return change(*known, launches, differences) && runGraph(*known, stream);
+    return (known->graph || make(*known, stream)) && runGraph(*known, stream);
+  if (Known *known = findSimilar(launches))
+    return change(*known, launches, stream) && runGraph(*known, stream);
+  // What comes but once is not worth a graph; and kernels must have run before
+  // they can be captured.
   remember(launches);
   return runOneByOne(launches, stream);
 }
 
 bool Graphs::runOneByOne(LaunchList &launches, StreamHandle stream) {
-  for (const LaunchList::Entry &entry : launches.entries) {
-    const auto &[function, grid, block, first, count] = entry;
-    if (!device.checkWork(
-            device.cu.LaunchKernel(function, grid[0], grid[1], grid[2],
-                                   block[0], block[1], block[2], 0, stream,
-                                   addressesOf(launches, entry), nullptr),
-            "cannot start a kernel"))
+  for (const auto &[function, grid, block, first, count] : launches.entries) {
+    addresses.resize(count);
+    for (uint32_t i = 0; i < count; ++i)
+      addresses[i] = &launches.arguments[first + i];
+    if (!device.checkWork(device.cu.LaunchKernel(function, grid[0], grid[1],
+                                                 grid[2], block[0], block[1],
+                                                 block[2], 0, stream,
+                                                 addresses.data(), nullptr),
+                          "cannot start a kernel"))
       return false;
   }
   return true;
@@ -73,17 +76,8 @@ bool Graphs::runOneByOne(LaunchList &launches, StreamHandle stream) {
 
 bool Graphs::runGraph(Known &known, StreamHandle stream) {
   ++graphLaunchCount;
-  return device.checkWork(device.cu.GraphLaunch(known.executable, stream),
+  return device.checkWork(device.cu.GraphLaunch(known.graph, stream),
                           "cannot start a graph");
-}
-
-/// Where each argument lies, until the next call.
-void **Graphs::addressesOf(LaunchList &launches,
-                           const LaunchList::Entry &entry) {
-  addresses.resize(entry.count);
-  for (uint32_t i = 0; i < entry.count; ++i)
-    addresses[i] = &launches.arguments[entry.first + i];
-  return addresses.data();
 }
 
 //===----------------------------------------------------------------------===//
@@ -100,27 +94,26 @@ Graphs::Known *Graphs::find(const LaunchList &launches) {
   return &all.front();
 }
 
-/// Finds a graph of the same kernels of which few arguments differ: those of
-/// the launches with the numbers `differences`.
-Graphs::Known *Graphs::findSimilar(const LaunchList &launches,
-                                   std::vector<size_t> &differences) {
+/// Finds a graph of the same kernels of which few arguments differ.
+Graphs::Known *Graphs::findSimilar(const LaunchList &launches) {
   const std::vector<LaunchList::Entry> &entries = launches.entries;
-  for (auto place = all.begin(); place != all.end(); ++place) {
-    if (!place->executable || place->launches.entries != entries)
-      continue;
-    differences.clear();
-    for (size_t i = 0; i < entries.size(); ++i) {
-      auto begin = launches.arguments.begin() + entries[i].first;
-      if (!std::equal(begin, begin + entries[i].count,
-                      place->launches.arguments.begin() + entries[i].first))
-        differences.push_back(i);
+  auto isSimilar = [&](const Known &known) {
+    if (!known.graph || known.launches.entries != entries)
+      return false;
+    size_t differences = 0;
+    for (const LaunchList::Entry &entry : entries) {
+      auto begin = launches.arguments.begin() + entry.first;
+      differences +=
+          !std::equal(begin, begin + entry.count,
+                      known.launches.arguments.begin() + entry.first);
     }
-    if (differences.size() * launchesPerChange > entries.size())
-      continue;
-    all.splice(all.begin(), all, place);
-    return &all.front();
-  }
-  return nullptr;
+    return differences * launchesPerChange <= entries.size();
+  };
+  auto place = std::find_if(all.begin(), all.end(), isSimilar);
+  if (place == all.end())
+    return nullptr;
+  all.splice(all.begin(), all, place);
+  return &all.front();
 }
 
 void Graphs::remember(const LaunchList &launches) {
@@ -135,57 +128,40 @@ void Graphs::remember(const LaunchList &launches) {
 // Graphs
 //===----------------------------------------------------------------------===//
 
-KernelNode Graphs::nodeOf(LaunchList &launches,
-                          const LaunchList::Entry &entry) {
-  KernelNode node = {};
-  node.function = entry.function;
-  std::copy(entry.grid.begin(), entry.grid.end(), node.grid);
-  std::copy(entry.block.begin(), entry.block.end(), node.block);
-  node.arguments = addressesOf(launches, entry);
-  return node;
-}
-
-/// Each launch comes after the one before it.
-bool Graphs::make(Known &known) {
-  if (!device.checkWork(device.cu.GraphCreate(&known.graph, 0),
-                        "cannot create a graph"))
-    return false;
-  for (const LaunchList::Entry &entry : known.launches.entries) {
-    KernelNode kernel = nodeOf(known.launches, entry);
-    const GraphNode *before =
-        known.nodes.empty() ? nullptr : &known.nodes.back();
-    GraphNode node = nullptr;
-    if (!device.checkWork(device.cu.GraphAddKernelNode(&node, known.graph,
-                                                       before, before ? 1 : 0,
-                                                       &kernel),
-                          "cannot add a kernel to a graph"))
-      return false;
-    known.nodes.push_back(node);
-  }
-  ++graphCount;
+/// Makes a graph of what would be given to the stream.
+bool Graphs::capture(LaunchList &launches, StreamHandle stream, Graph &graph) {
   return device.checkWork(
-      device.cu.GraphInstantiate(&known.executable, known.graph, 0),
-      "cannot make a graph ready");
+             device.cu.StreamBeginCapture(stream, captureThreadLocal),
+             "cannot capture launches") &&
+         runOneByOne(launches, stream) &&
+         device.checkWork(device.cu.StreamEndCapture(stream, &graph),
+                          "cannot capture launches");
 }
 
-bool Graphs::change(Known &known, const LaunchList &launches,
-                    const std::vector<size_t> &differences) {
+bool Graphs::make(Known &known, StreamHandle stream) {
+  Graph graph = nullptr;
+  if (!capture(known.launches, stream, graph))
+    return false;
+  ++graphCount;
+  Result result = device.cu.GraphInstantiate(&known.graph, graph, 0);
+  device.cu.GraphDestroy(graph);
+  return device.checkWork(result, "cannot make a graph");
+}
+
+bool Graphs::change(Known &known, LaunchList &launches, StreamHandle stream) {
+  Graph graph = nullptr;
+  if (!capture(launches, stream, graph))
+    return false;
+  ++changeCount;
   known.launches.arguments = launches.arguments;
-  for (size_t i : differences) {
-    KernelNode kernel = nodeOf(known.launches, known.launches.entries[i]);
-    if (!device.checkWork(device.cu.GraphExecKernelNodeSetParams(
-                              known.executable, known.nodes[i], &kernel),
-                          "cannot change a graph"))
-      return false;
-    ++changeCount;
-  }
-  return true;
+  GraphDifference difference = {};
+  Result result = device.cu.GraphExecUpdate(known.graph, graph, &difference);
+  device.cu.GraphDestroy(graph);
+  return device.checkWork(result, "cannot change a graph");
 }
 
 void Graphs::destroy(Known &known) {
   // One that runs goes when it is done.
-  if (known.executable)
-    device.cu.GraphExecDestroy(known.executable);
   if (known.graph)
-    device.cu.GraphDestroy(known.graph);
+    device.cu.GraphExecDestroy(known.graph);
 }

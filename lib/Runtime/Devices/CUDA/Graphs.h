@@ -57,29 +57,24 @@ public:
   uint64_t launchCount = 0;      ///< of kernels
   uint64_t graphLaunchCount = 0; ///< of graphs
   uint64_t graphCount = 0;       ///< that were made
-  uint64_t changeCount = 0;      ///< of arguments of graphs
+  uint64_t changeCount = 0;      ///< of graphs that got other arguments
 
 private:
   /// A list that was there, and its graph from the second time on.
   struct Known {
     LaunchList launches;
-    Graph graph = nullptr;
-    std::vector<GraphNode> nodes; ///< of the launches
-    GraphExecutable executable = nullptr;
+    GraphExecutable graph = nullptr;
   };
 
   bool runOneByOne(LaunchList &launches, StreamHandle stream);
   bool runGraph(Known &known, StreamHandle stream);
   Known *find(const LaunchList &launches);
-  Known *findSimilar(const LaunchList &launches,
-                     std::vector<size_t> &differences);
+  Known *findSimilar(const LaunchList &launches);
   void remember(const LaunchList &launches);
-  bool make(Known &known);
-  bool change(Known &known, const LaunchList &launches,
-              const std::vector<size_t> &differences);
+  bool capture(LaunchList &launches, StreamHandle stream, Graph &graph);
+  bool make(Known &known, StreamHandle stream);
+  bool change(Known &known, LaunchList &launches, StreamHandle stream);
   void destroy(Known &known);
-  void **addressesOf(LaunchList &launches, const LaunchList::Entry &entry);
-  KernelNode nodeOf(LaunchList &launches, const LaunchList::Entry &entry);
 
   Device &device;
   const bool isOn;
