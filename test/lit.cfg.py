@@ -21,7 +21,7 @@ config.environment["PATH"] = os.pathsep.join(
 config.environment["LLVM_SYMBOLIZER_PATH"] = os.path.join(
     config.llvm_tools_dir, "llvm-symbolizer"
 )
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TERNAC_CUDA_DRIVER"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
@@ -70,6 +70,14 @@ if config.sanitize == "ON":
     config.available_features.add("sanitizers")
 if shutil.which("clang-format-22"):
     config.available_features.add("clang-format-22")
+devices = subprocess.run(
+    [os.path.join(config.ternac_tools_dir, "ternac-run"), "--list-devices"],
+    capture_output=True,
+    text=True,
+    env=dict(os.environ, **config.environment),
+).stdout
+for kind in re.findall(r"^(\w+):0: (?!.*cannot be used)", devices, re.MULTILINE):
+    config.available_features.add(kind + "-device")
 for package in ("numpy", "tokenizers", "torch", "onnx"):
     if not subprocess.run(
         [config.python, "-c", f"import {package}"], capture_output=True

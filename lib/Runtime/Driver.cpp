@@ -24,6 +24,11 @@ struct TernacDriver {
   const TernacDevice *device = nullptr;
 };
 
+bool ternac::runtime::hasKernelFields(const TernacDevice &device) {
+  return device.struct_size >=
+         offsetof(TernacDevice, launch) + sizeof(TernacDevice::launch);
+}
+
 bool ternac::runtime::checkDevice(const char *what,
                                   const TernacDevice *device) {
   // Fields are read only after the check that they are there.
@@ -47,9 +52,8 @@ bool ternac::runtime::checkDevice(const char *what,
              what, leastSize, device->struct_size);
     return false;
   }
-  bool isNewer = device->struct_size >= sizeof(TernacDevice);
   if (!device->name || !*device->name ||
-      (!device->submit && !(isNewer && device->launch))) {
+      (!device->submit && !(hasKernelFields(*device) && device->launch))) {
     setError("%s is damaged: its device table has empty fields", what);
     return false;
   }

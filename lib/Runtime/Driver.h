@@ -20,6 +20,9 @@ namespace ternac::runtime {
 /// that this runtime knows; else sets the error, in which `what` is the device.
 bool checkDevice(const char *what, const TernacDevice *device);
 
+/// Whether the table is long enough for the functions that run kernels.
+bool hasKernelFields(const TernacDevice &device);
+
 } // namespace ternac::runtime
 
 #endif // TERNAC_LIB_RUNTIME_DRIVER_H

@@ -73,9 +73,9 @@ static bool resolveOptions(const TernacLibrary &library,
 
 /// Whether the device, whatever its name, has all that runs kernels.
 static bool runsKernels(const TernacDevice &device) {
-  return device.struct_size >= sizeof(TernacDevice) && device.allocate &&
-         device.release && device.upload && device.download && device.copy &&
-         device.load && device.unload && device.launch;
+  return hasKernelFields(device) && device.allocate && device.release &&
+         device.upload && device.download && device.copy && device.load &&
+         device.unload && device.launch;
 }
 
 /// Whether the device of `options`, if any, is the one that the library needs.

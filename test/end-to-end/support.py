@@ -51,6 +51,13 @@ def check(tool, *arguments, cwd=None):
     return result.stdout
 
 
+def need_device(kind):
+    """Skips the test if the first device of this kind cannot be used."""
+    line = next(line for line in check("ternac-run", "--list-devices").splitlines() if line.startswith(kind))
+    if not line.startswith(f"{kind}:0:") or "cannot be used" in line:
+        pytest.skip(line)
+
+
 def compile(model, library, *options, cwd=None):
     """Compiles a model to `library`, silently, and returns the path of the library."""
     result = run("ternac", model, "-o", library, *options, cwd=cwd)

@@ -15,9 +15,7 @@ OPTIONS = ("--target=vulkan",)
 
 @pytest.fixture(scope="module", autouse=True)
 def device():
-    first = support.check("ternac-run", "--list-devices").splitlines()[0]
-    if not first.startswith("vulkan:0:"):
-        pytest.skip(first)
+    support.need_device("vulkan")
 
 
 # All ops, elements of weights, caches and heads.

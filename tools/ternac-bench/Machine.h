@@ -14,6 +14,7 @@
 #define TERNAC_TOOLS_BENCH_MACHINE_H
 
 #include "ternac/Runtime/MappedMemory.h"
+#include "ternac/Runtime/ModelABI.h"
 #include "ternac/Runtime/ThreadPool.h"
 
 #include <optional>
@@ -37,6 +38,28 @@ private:
   const char *start = nullptr;
   uint64_t units = 0; ///< shared out between threads
   uint64_t next = 0;  ///< the unit to begin with
+};
+
+/// Copies inside of a device's own memory.
+class DeviceCopier {
+public:
+  DeviceCopier() = default;
+  ~DeviceCopier();
+  DeviceCopier(const DeviceCopier &) = delete;
+  DeviceCopier &operator=(const DeviceCopier &) = delete;
+
+  /// False after an error, which the device says.
+  bool allocate(const TernacDevice *device);
+
+  /// One sample of the bytes read and written per second; nothing after an
+  /// error.
+  std::optional<double> sample();
+
+private:
+  std::optional<double> copy(uint32_t count);
+
+  const TernacDevice *device = nullptr;
+  uint64_t from = 0, to = 0;
 };
 
 /// One sample of int8 x int8 products, summed in int32, per second: the best

@@ -7,11 +7,13 @@
 
 #include "Measure.h"
 #include "Machine.h"
+#include "ternac/Runtime/DeviceText.h"
 #include "ternac/Runtime/Facts.h"
 #include "ternac/Support/Arguments.h"
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <numeric>
@@ -44,12 +46,16 @@ public:
   bool create(TernacLibrary *library, const TernacDevice *device,
               const Options &options, uint32_t threads);
 
-  /// One sample in tokens per second of all sequences together; nullopt after
-  /// an error.
-  std::optional<double> sample(const Result &wanted, double shortest);
+  struct Sample {
+    double tokensPerSecond; ///< of all sequences together
+    std::optional<double> deviceSecondsPerToken;
+  };
+  /// Nullopt after an error.
+  std::optional<Sample> sample(const Result &wanted, double shortest);
 
 private:
   std::optional<double> time(const Result &wanted);
+  double deviceSeconds() const;
   bool feed(const Result &wanted, uint32_t position, uint32_t count);
   bool setLengths(const Result &wanted);
 
@@ -59,12 +65,27 @@ private:
     }
   };
   std::unique_ptr<TernacSession, Destroy> session;
+  const TernacDevice *timed = nullptr; ///< the device, if it measures time
   uint32_t sequenceCount = 0;
   std::vector<int32_t> tokens; ///< a prompt as long as the context
   std::vector<float> logits;
 };
 
 } // namespace
+
+/// Whether the model consists of kernels, so that the device computes.
+static bool hasKernels(const TernacModel &model) {
+  return model.struct_size >=
+             offsetof(TernacModel, kernels) + sizeof(TernacModel::kernels) &&
+         model.kernels;
+}
+
+static bool measuresTime(const TernacDevice *device) {
+  return device &&
+         device->struct_size >=
+             offsetof(TernacDevice, busy) + sizeof(TernacDevice::busy) &&
+         device->busy;
+}
 
 static uint32_t largest(const std::vector<int32_t> &values) {
   auto position = std::max_element(values.begin(), values.end());
@@ -102,6 +123,8 @@ bool Subject::create(TernacLibrary *library, const TernacDevice *device,
         static_cast<int32_t>((uint64_t(state) * model.vocab_size) >> 32));
   }
   sequenceCount = wanted.sequences;
+  if (measuresTime(device))
+    timed = device;
   logits.resize(size_t(sequenceCount) * model.vocab_size);
   return true;
 }
@@ -142,6 +165,14 @@ bool Subject::feed(const Result &wanted, uint32_t position, uint32_t count) {
                            counts.data(), next.data(), logits.data()) == 0;
 }
 
+/// What the device says; 0 if it says nothing, which `sample` does not use.
+double Subject::deviceSeconds() const {
+  double seconds = 0;
+  if (timed && timed->busy(timed->context, &seconds))
+    return 0;
+  return seconds;
+}
+
 std::optional<double> Subject::time(const Result &wanted) {
   bool isPrefill = wanted.kind == Kind::Prefill;
   uint32_t steps = isPrefill ? 1 : wanted.tokens;
@@ -152,12 +183,16 @@ std::optional<double> Subject::time(const Result &wanted) {
   return secondsSince(start);
 }
 
-std::optional<double> Subject::sample(const Result &wanted, double shortest) {
-  double seconds = 0, fed = 0;
+std::optional<Subject::Sample> Subject::sample(const Result &wanted,
+                                               double shortest) {
+  double seconds = 0, deviceTime = 0, fed = 0;
   do {
     std::optional<double> once;
-    if (setLengths(wanted))
+    if (setLengths(wanted)) {
+      double before = deviceSeconds();
       once = time(wanted);
+      deviceTime += deviceSeconds() - before;
+    }
     if (!once) {
       Arguments::error("%s", ternac_last_error());
       return std::nullopt;
@@ -165,7 +200,10 @@ std::optional<double> Subject::sample(const Result &wanted, double shortest) {
     seconds += *once;
     fed += double(wanted.tokens) * wanted.sequences;
   } while (seconds < shortest);
-  return fed / seconds;
+  Sample sample = {fed / seconds, std::nullopt};
+  if (timed)
+    sample.deviceSecondsPerToken = deviceTime / fed;
+  return sample;
 }
 
 /// Everything to measure with `threads`.
@@ -279,51 +317,6 @@ static bool warmUp(TernacLibrary *library, const TernacDevice *device,
   return true;
 }
 
-namespace {
-/// What is read to know the machine.
-struct Readers {
-  MemoryReader huge;
-  MemoryReader weights;
-};
-} // namespace
-
-/// Takes the samples of one result, in turns with those of the machine.
-static bool takeSamples(const TernacModel &model, uint32_t repetitions,
-                        Subject &subject, runtime::ThreadPool &pool,
-                        Readers &readers, Measurements &all, Result &result) {
-  MachineSamples &machine = all.machine[result.threads];
-  std::vector<double> bandwidths, peaks;
-  auto read = [&] {
-    double huge = readers.huge.sample(pool);
-    bandwidths.push_back(all.readsWeights ? readers.weights.sample(pool)
-                                          : huge);
-    machine.hugeBytesPerSecond.push_back(huge);
-  };
-  // The first token of a kind touches pages for the first time.
-  Result first = result;
-  first.tokens = std::min<uint32_t>(first.tokens, 2);
-  if (!subject.sample(first, 0))
-    return false;
-  read();
-  for (uint32_t i = 0; i < repetitions; ++i) {
-    if (std::optional<double> peak = sampleInt8Peak(pool))
-      peaks.push_back(*peak);
-    std::optional<double> sample = subject.sample(result, shortestSample);
-    if (!sample)
-      return false;
-    result.samples.push_back(*sample);
-    read();
-  }
-  result.tokensPerSecond = median(result.samples);
-  addBytes(model, result);
-  addFractions(model, bandwidths, peaks, result);
-  machine.bytesPerSecond.insert(machine.bytesPerSecond.end(),
-                                bandwidths.begin(), bandwidths.end());
-  machine.productsPerSecond.insert(machine.productsPerSecond.end(),
-                                   peaks.begin(), peaks.end());
-  return true;
-}
-
 /// Lets `reader` read what each token reads of the weights; false if that is
 /// so little that caches may hold it.
 static bool useWeights(TernacLibrary *library, MemoryReader &reader) {
@@ -339,6 +332,103 @@ static bool useWeights(TernacLibrary *library, MemoryReader &reader) {
   return true;
 }
 
+namespace {
+/// Samples the memory of what computes.
+class MemorySampler {
+public:
+  /// False after an error, which has been printed.
+  bool create(TernacLibrary *library, const TernacDevice *on);
+  /// Adds a sample to `bandwidths`; false after an error, which has been
+  /// printed.
+  bool sample(runtime::ThreadPool &pool, MachineSamples &machine,
+              std::vector<double> &bandwidths);
+
+  Memory memory = Memory::HugePages;
+
+private:
+  bool failOnDevice() const;
+
+  MemoryReader huge, weights;
+  DeviceCopier copier;
+  const TernacDevice *device = nullptr;
+};
+} // namespace
+
+bool MemorySampler::failOnDevice() const {
+  Arguments::error(
+      "cannot measure the device's memory: %s",
+      runtime::deviceText(device->last_error, device->context).c_str());
+  return false;
+}
+
+bool MemorySampler::create(TernacLibrary *library, const TernacDevice *on) {
+  if (hasKernels(*ternac_model_of(library))) {
+    device = on;
+    memory = Memory::Device;
+    return copier.allocate(device) || failOnDevice();
+  }
+  if (!huge.allocate()) {
+    Arguments::error("not enough memory to measure its bandwidth");
+    return false;
+  }
+  if (useWeights(library, weights))
+    memory = Memory::Weights;
+  return true;
+}
+
+bool MemorySampler::sample(runtime::ThreadPool &pool, MachineSamples &machine,
+                           std::vector<double> &bandwidths) {
+  if (memory == Memory::Device) {
+    std::optional<double> sample = copier.sample();
+    if (!sample)
+      return failOnDevice();
+    bandwidths.push_back(*sample);
+    return true;
+  }
+  double ofHuge = huge.sample(pool);
+  bandwidths.push_back(memory == Memory::Weights ? weights.sample(pool)
+                                                 : ofHuge);
+  machine.hugeBytesPerSecond.push_back(ofHuge);
+  return true;
+}
+
+/// Takes the samples of one result, in turns with those of the machine.
+static bool takeSamples(const TernacModel &model, uint32_t repetitions,
+                        Subject &subject, runtime::ThreadPool &pool,
+                        MemorySampler &sampler, MachineSamples &machine,
+                        Result &result) {
+  std::vector<double> bandwidths, peaks, deviceSeconds;
+  // The first token of a kind touches pages for the first time.
+  Result first = result;
+  first.tokens = std::min<uint32_t>(first.tokens, 2);
+  if (!subject.sample(first, 0) || !sampler.sample(pool, machine, bandwidths))
+    return false;
+  for (uint32_t i = 0; i < repetitions; ++i) {
+    if (sampler.memory != Memory::Device)
+      if (std::optional<double> peak = sampleInt8Peak(pool))
+        peaks.push_back(*peak);
+    std::optional<Subject::Sample> sample =
+        subject.sample(result, shortestSample);
+    if (!sample)
+      return false;
+    result.samples.push_back(sample->tokensPerSecond);
+    if (sample->deviceSecondsPerToken)
+      deviceSeconds.push_back(*sample->deviceSecondsPerToken);
+    if (!sampler.sample(pool, machine, bandwidths))
+      return false;
+  }
+  result.tokensPerSecond = median(result.samples);
+  if (!deviceSeconds.empty())
+    result.deviceSecondsPerToken = median(deviceSeconds);
+  addBytes(model, result);
+  addFractions(model, bandwidths, peaks, result);
+  machine.bytesPerSecond.insert(machine.bytesPerSecond.end(),
+                                bandwidths.begin(), bandwidths.end());
+  machine.productsPerSecond.insert(machine.productsPerSecond.end(),
+                                   peaks.begin(), peaks.end());
+  return true;
+}
+
 std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
                                                    const TernacDevice *device,
                                                    const Options &options,
@@ -347,12 +437,10 @@ std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
   Measurements all;
   if (!warmUp(library, device, options, started, all))
     return std::nullopt;
-  Readers readers;
-  if (!readers.huge.allocate()) {
-    Arguments::error("not enough memory to measure its bandwidth");
+  MemorySampler sampler;
+  if (!sampler.create(library, device))
     return std::nullopt;
-  }
-  all.readsWeights = useWeights(library, readers.weights);
+  all.memory = sampler.memory;
   for (uint32_t threads : options.threads) {
     Subject subject;
     std::unique_ptr<runtime::ThreadPool> pool;
@@ -364,8 +452,8 @@ std::optional<Measurements> ternac::bench::measure(TernacLibrary *library,
     }
     for (Result &result : listWanted(options, threads)) {
       showProgress(&result);
-      if (!takeSamples(model, options.repetitions, subject, *pool, readers, all,
-                       result))
+      if (!takeSamples(model, options.repetitions, subject, *pool, sampler,
+                       all.machine[threads], result))
         return std::nullopt;
       all.results.push_back(std::move(result));
     }

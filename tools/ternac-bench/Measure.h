@@ -42,15 +42,23 @@ struct Result {
   std::vector<double> samples = {}; ///< tokens per second, of all sequences
   double tokensPerSecond = 0;       ///< their median
   BytesPerToken bytes = {};
-  double bytesPerSecond = 0;               ///< that the machine read meanwhile
-  std::optional<double> roofFraction = {}; ///< of the read bandwidth
-  std::optional<double> peakFraction = {}; ///< of the int8 peak
+  double bytesPerSecond = 0; ///< of the machine's memory meanwhile
+  std::optional<double> deviceSecondsPerToken = {}; ///< that it worked
+  std::optional<double> roofFraction = {};          ///< of the read bandwidth
+  std::optional<double> peakFraction = {};          ///< of the int8 peak
+};
+
+/// What the bandwidth is that of.
+enum class Memory {
+  Weights,   ///< that are mapped, read
+  HugePages, ///< read: caches may hold the weights, which say nothing then
+  Device,    ///< its own, copied, where it computes: bytes read and written
 };
 
 /// What the machine did with one number of threads. Samples, in the units of
-/// their names.
+/// their names; the last two only where the processor computes.
 struct MachineSamples {
-  std::vector<double> bytesPerSecond;     ///< over `Measurements::readsWeights`
+  std::vector<double> bytesPerSecond;     ///< of `Measurements::memory`
   std::vector<double> hugeBytesPerSecond; ///< over anonymous huge pages
   std::vector<double> productsPerSecond;  ///< int8, operands in registers
 };
@@ -60,9 +68,7 @@ double median(std::vector<double> values);
 struct Measurements {
   std::map<uint32_t, MachineSamples> machine; ///< by number of threads
   std::vector<Result> results;
-  /// Whether the bandwidth is that of the mapped weights. Weights that caches
-  /// may hold say nothing of memory; then it is that of huge pages.
-  bool readsWeights = false;
+  Memory memory = Memory::HugePages;
   uint64_t peakRSSBytes = 0;    ///< of the model, without the buffers measured
   double firstTokenSeconds = 0; ///< from opening the library to first logits
 };

@@ -32,9 +32,22 @@ static const char *nameOf(Kind kind) {
   return kind == Kind::Prefill ? "prefill" : "decode";
 }
 
-/// What the read bandwidth is that of.
-static const char *nameOfMemory(const Measurements &measurements) {
-  return measurements.readsWeights ? "weights" : "huge pages";
+/// What the bandwidth is that of.
+static const char *nameOf(Memory memory) {
+  switch (memory) {
+  case Memory::Weights:
+    return "weights";
+  case Memory::HugePages:
+    return "huge pages";
+  case Memory::Device:
+    return "device";
+  }
+  return "";
+}
+
+/// Whether the processor's products were measured.
+static bool hasPeak(const Measurements &measurements) {
+  return int8PeakFeature() && measurements.memory != Memory::Device;
 }
 
 //===----------------------------------------------------------------------===//
@@ -54,33 +67,45 @@ static std::optional<double> times(std::optional<double> value, double unit) {
   return value ? std::optional(*value * unit) : std::nullopt;
 }
 
+static void appendMachine(std::string &text, const Measurements &measurements,
+                          uint32_t threads, const MachineSamples &samples) {
+  auto [lowest, highest] = std::minmax_element(samples.bytesPerSecond.begin(),
+                                               samples.bytesPerSecond.end());
+  double middle = median(samples.bytesPerSecond);
+  if (measurements.memory == Memory::Device) {
+    append(text,
+           "device: its memory copies %.1f GB/s (%.1f to %.1f), bytes read and "
+           "written\n",
+           middle / 1e9, *lowest / 1e9, *highest / 1e9);
+    return;
+  }
+  append(text,
+         "machine, %u threads: reads %.1f GB/s (%.1f to %.1f) from %s, %.1f "
+         "from huge pages; ",
+         threads, middle / 1e9, *lowest / 1e9, *highest / 1e9,
+         nameOf(measurements.memory), median(samples.hugeBytesPerSecond) / 1e9);
+  if (int8PeakFeature())
+    append(text, "int8 peak %.0f GMAC/s (%s)\n",
+           median(samples.productsPerSecond) / 1e9, int8PeakFeature());
+  else
+    append(text, "int8 peak not measured on this processor\n");
+}
+
 std::string ternac::bench::formatTable(const Measurements &measurements,
                                        uint32_t number,
                                        const TernacVersion &code) {
   std::string text;
-  for (const auto &[threads, samples] : measurements.machine) {
-    auto [lowest, highest] = std::minmax_element(samples.bytesPerSecond.begin(),
-                                                 samples.bytesPerSecond.end());
-    append(text,
-           "machine, %u threads: reads %.1f GB/s (%.1f to %.1f) from %s, %.1f "
-           "from huge pages; ",
-           threads, median(samples.bytesPerSecond) / 1e9, *lowest / 1e9,
-           *highest / 1e9, nameOfMemory(measurements),
-           median(samples.hugeBytesPerSecond) / 1e9);
-    if (int8PeakFeature())
-      append(text, "int8 peak %.0f GMAC/s (%s)\n",
-             median(samples.productsPerSecond) / 1e9, int8PeakFeature());
-    else
-      append(text, "int8 peak not measured on this processor\n");
-  }
+  for (const auto &[threads, samples] : measurements.machine)
+    appendMachine(text, measurements, threads, samples);
   append(text, "code: version %u, ", number);
   text += std::string(code.name) + "\n";
   append(text, "model: peak memory %.1f MB, first token after %.3f s\n\n",
          measurements.peakRSSBytes / 1e6, measurements.firstTokenSeconds);
-  append(text, "%-8s %7s %7s %7s %9s %9s %9s %9s %9s %8s %8s %8s %7s %7s\n",
+  append(text, "%-8s %7s %7s %7s %9s %9s %9s %9s %9s %8s %8s %8s %7s %7s",
          "kind", "threads", "tokens", "context", "sequences", "tokens/s",
          "lowest", "highest", "of each", "body MB", "head MB", "cache MB",
          "% roof", "% peak");
+  text += measurements.memory == Memory::Device ? " device us\n" : "\n";
   for (const Result &result : measurements.results) {
     append(text, "%-8s %7u %7u %7u %9u", nameOf(result.kind), result.threads,
            result.tokens, result.context, result.sequences);
@@ -95,6 +120,8 @@ std::string ternac::bench::formatTable(const Measurements &measurements,
     appendCell(text, 8, "%.2f", times(result.bytes.cache, 1e-6));
     appendCell(text, 7, "%.1f", times(result.roofFraction, 100));
     appendCell(text, 7, "%.1f", times(result.peakFraction, 100));
+    if (measurements.memory == Memory::Device)
+      appendCell(text, 9, "%.1f", times(result.deviceSecondsPerToken, 1e6));
     text += '\n';
   }
   return text;
@@ -167,6 +194,7 @@ static void appendResult(std::string &text, const Result &result) {
   append(text, ", \"read_bandwidth_gb_s\": %.6g", result.bytesPerSecond / 1e9);
   appendMember(text, ", ", "roof_fraction", result.roofFraction);
   appendMember(text, ", ", "peak_fraction", result.peakFraction);
+  appendMember(text, ", ", "device_s_per_token", result.deviceSecondsPerToken);
   const char *separator = ", \"samples\": [";
   for (double sample : result.samples) {
     append(text, "%s%.6g", separator, sample);
@@ -187,16 +215,18 @@ std::string ternac::bench::formatJSON(const Measurements &measurements,
   text += '}';
   text += ",\n  \"machine\": {\"read_bandwidth_gb_s\": ";
   appendByThreads(text, measurements, &MachineSamples::bytesPerSecond);
-  if (int8PeakFeature()) {
+  if (hasPeak(measurements)) {
     text += ", \"int8_peak_gmac_s\": ";
     appendByThreads(text, measurements, &MachineSamples::productsPerSecond);
   }
   text += ", \"read_bandwidth_range_gb_s\": ";
   appendRanges(text, measurements);
-  append(text, ", \"read_memory\": \"%s\"", nameOfMemory(measurements));
-  text += ", \"read_bandwidth_huge_pages_gb_s\": ";
-  appendByThreads(text, measurements, &MachineSamples::hugeBytesPerSecond);
-  if (int8PeakFeature())
+  append(text, ", \"read_memory\": \"%s\"", nameOf(measurements.memory));
+  if (measurements.memory != Memory::Device) {
+    text += ", \"read_bandwidth_huge_pages_gb_s\": ";
+    appendByThreads(text, measurements, &MachineSamples::hugeBytesPerSecond);
+  }
+  if (hasPeak(measurements))
     append(text, ", \"int8_peak_feature\": \"%s\"", int8PeakFeature());
   text += "},\n";
   text += "  \"results\": [";

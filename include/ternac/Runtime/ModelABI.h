@@ -141,6 +141,12 @@ typedef struct TernacDevice {
   int32_t (*launch)(void *context, uint64_t module, uint32_t kernel,
                     const uint32_t grid[3], const uint32_t block[3],
                     const int64_t *arguments, uint32_t count);
+
+  /* For how many seconds the device itself has worked on launches and copies of
+   * its memory that were asked for since the first of these calls, which gives
+   * 0: what nobody wants to know is not measured. Waits for the device. May be
+   * null. */
+  int32_t (*busy)(void *context, double *seconds);
 } TernacDevice;
 
 /* Name of the symbol that a driver library exports, and its type. The table

@@ -344,7 +344,7 @@ private:
       Value device =
           field(environment, offsetof(TernacEnvironment, device), pointer());
       failUnless(isThere(device), TERNAC_ERROR_DEVICE);
-      checkVersion(device, hasKernels() ? sizeof(TernacDevice)
+      checkVersion(device, hasKernels() ? offsetof(TernacDevice, busy)
                                         : offsetof(TernacDevice, last_error));
       size_t needed = hasKernels() ? offsetof(TernacDevice, launch)
                                    : offsetof(TernacDevice, submit);

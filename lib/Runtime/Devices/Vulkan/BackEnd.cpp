@@ -5,14 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Devices/BackEnd.h"
+#include "Devices/KernelDevice.h"
 #include "Modules.h"
 #include "Stream.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <iterator>
-#include <map>
 
 using namespace ternac::runtime;
 using namespace ternac::runtime::vulkan;
@@ -21,41 +18,36 @@ using namespace ternac::runtime::vulkan;
 static constexpr uint64_t alignment = 256;
 
 namespace {
-struct Allocation {
-  Buffer buffer;
-  uint64_t offset; ///< in the buffer, of the address given away
-  uint64_t bytes;
-};
-
-/// Functions return false, with the device's error set, if they fail.
-class KernelDevice : public BuiltInDevice {
+class VulkanDevice : public KernelDevice {
 public:
-  static std::unique_ptr<KernelDevice> open(uint32_t number,
-                                            std::string &problem);
-  ~KernelDevice() override;
-
-  const TernacDevice *table() const override { return &functions; }
+  static std::unique_ptr<BuiltInDevice> open(uint32_t number,
+                                             std::string &problem);
+  ~VulkanDevice() override;
 
 private:
-  explicit KernelDevice(std::unique_ptr<Device> opened);
+  explicit VulkanDevice(std::unique_ptr<Device> opened);
 
-  bool allocate(uint64_t bytes, uint64_t &address);
-  void release(uint64_t address);
-  bool upload(uint64_t address, const void *data, uint64_t bytes);
-  bool download(void *data, uint64_t address, uint64_t bytes);
-  bool copy(uint64_t to, uint64_t from, uint64_t bytes);
-  bool load(const TernacKernels *kernels, uint64_t &number);
-  void unload(uint64_t number);
-  bool launch(uint64_t module, uint32_t kernel, const uint32_t grid[3],
-              const int64_t *arguments, uint32_t count);
+  bool allocate(uint64_t bytes, uint64_t &address) override;
+  void release(uint64_t address) override;
+  bool upload(uint64_t address, const void *data, uint64_t bytes) override;
+  bool download(void *data, uint64_t address, uint64_t bytes) override;
+  bool copy(uint64_t to, uint64_t from, uint64_t bytes) override;
+  bool load(const TernacKernels &kernels, uint64_t &module) override;
+  void unload(uint64_t module) override;
+  bool launch(const Launch &launch) override;
+  bool finish() override { return stream.finish(); }
+  std::string &error() override { return device->error; }
 
   bool find(uint64_t address, uint64_t bytes, Place &place);
 
-  TernacDevice functions = {};
   std::unique_ptr<Device> device;
   Stream stream;
   Modules modules;
-  std::map<uint64_t, Allocation> memory; ///< by the address given away
+  struct Allocation {
+    Buffer buffer;
+    uint64_t offset; ///< in the buffer, of the address given away
+  };
+  AllocationMap<Allocation> memory;
 };
 } // namespace
 
@@ -63,163 +55,101 @@ private:
 // Opening
 //===----------------------------------------------------------------------===//
 
-KernelDevice::KernelDevice(std::unique_ptr<Device> opened)
-    : device(std::move(opened)), stream(*device), modules(*device) {
-  functions.struct_size = sizeof(functions);
-  functions.abi_version = TERNAC_ABI_VERSION;
-  functions.name = "vulkan";
-  functions.context = this;
-  functions.last_error = [](void *context, char *text, uint64_t bytes) {
-    const Device &device = *static_cast<KernelDevice *>(context)->device;
-    return uint64_t(snprintf(text, bytes, "%s", device.error.c_str()));
-  };
-  functions.allocate = [](void *context, uint64_t bytes, uint64_t *address) {
-    return int32_t(
-        !static_cast<KernelDevice *>(context)->allocate(bytes, *address));
-  };
-  functions.release = [](void *context, uint64_t address) {
-    static_cast<KernelDevice *>(context)->release(address);
-  };
-  functions.upload = [](void *context, uint64_t address, const void *data,
-                        uint64_t bytes) {
-    return int32_t(
-        !static_cast<KernelDevice *>(context)->upload(address, data, bytes));
-  };
-  functions.download = [](void *context, void *data, uint64_t address,
-                          uint64_t bytes) {
-    return int32_t(
-        !static_cast<KernelDevice *>(context)->download(data, address, bytes));
-  };
-  functions.copy = [](void *context, uint64_t to, uint64_t from,
-                      uint64_t bytes) {
-    return int32_t(
-        !static_cast<KernelDevice *>(context)->copy(to, from, bytes));
-  };
-  functions.load = [](void *context, const TernacKernels *kernels,
-                      uint64_t *module) {
-    return int32_t(
-        !static_cast<KernelDevice *>(context)->load(kernels, *module));
-  };
-  functions.unload = [](void *context, uint64_t module) {
-    static_cast<KernelDevice *>(context)->unload(module);
-  };
-  // A kernel's code says how many threads a block has.
-  functions.launch = [](void *context, uint64_t module, uint32_t kernel,
-                        const uint32_t grid[3], const uint32_t[3],
-                        const int64_t *arguments, uint32_t count) {
-    return int32_t(!static_cast<KernelDevice *>(context)->launch(
-        module, kernel, grid, arguments, count));
-  };
+VulkanDevice::VulkanDevice(std::unique_ptr<Device> opened)
+    : KernelDevice("vulkan", "spirv"), device(std::move(opened)),
+      stream(*device), modules(*device) {
+  std::copy_n(device->limits.maxComputeWorkGroupCount, 3, mostBlocks.begin());
 }
 
-std::unique_ptr<KernelDevice> KernelDevice::open(uint32_t number,
-                                                 std::string &problem) {
+std::unique_ptr<BuiltInDevice> VulkanDevice::open(uint32_t number,
+                                                  std::string &problem) {
   std::unique_ptr<Device> opened = Device::create(number, problem);
   if (!opened)
     return nullptr;
-  std::unique_ptr<KernelDevice> device(new KernelDevice(std::move(opened)));
+  std::unique_ptr<VulkanDevice> device(new VulkanDevice(std::move(opened)));
   if (device->stream.create())
     return device;
-  problem = device->device->error;
+  problem = device->error();
   return nullptr;
 }
 
-KernelDevice::~KernelDevice() {
+VulkanDevice::~VulkanDevice() {
   stream.finish();
-  for (const auto &[address, allocation] : memory)
+  memory.forEach([&](const Allocation &allocation) {
     device->destroyBuffer(allocation.buffer);
+  });
 }
 
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
 
-bool KernelDevice::allocate(uint64_t bytes, uint64_t &address) {
-  // Nothing has an address too; and the sum must be one.
-  uint64_t size = std::max(bytes, uint64_t(1)) + alignment - 1;
+bool VulkanDevice::allocate(uint64_t bytes, uint64_t &address) {
+  uint64_t size = bytes + alignment - 1;
   if (size < bytes)
-    return device->fail("cannot allocate memory: the device is out of memory");
+    return fail("cannot allocate memory: the device is out of memory");
   Buffer buffer;
   if (!device->createBuffer(size, buffer))
     return false;
   address = (buffer.address + alignment - 1) / alignment * alignment;
-  memory[address] = {buffer, address - buffer.address, bytes};
+  memory.add(address, bytes, {buffer, address - buffer.address});
   return true;
 }
 
-void KernelDevice::release(uint64_t address) {
-  auto place = memory.find(address);
-  if (place == memory.end())
+void VulkanDevice::release(uint64_t address) {
+  Allocation allocation;
+  if (!memory.remove(address, allocation))
     return;
   stream.finish();
-  device->destroyBuffer(place->second.buffer);
-  memory.erase(place);
+  device->destroyBuffer(allocation.buffer);
 }
 
-/// Finds the allocation that has these bytes.
-bool KernelDevice::find(uint64_t address, uint64_t bytes, Place &place) {
-  auto next = memory.upper_bound(address);
-  if (next != memory.begin()) {
-    const auto &[begin, allocation] = *std::prev(next);
-    uint64_t offset = address - begin;
-    if (offset <= allocation.bytes && bytes <= allocation.bytes - offset) {
-      place = {&allocation.buffer, allocation.offset + offset};
-      return true;
-    }
-  }
-  return device->fail("there are no " + std::to_string(bytes) +
-                      " bytes of allocated memory at the address " +
-                      std::to_string(address));
+bool VulkanDevice::find(uint64_t address, uint64_t bytes, Place &place) {
+  const Allocation *allocation = nullptr;
+  uint64_t offset = 0;
+  if (!memory.find(address, bytes, allocation, offset))
+    return failToFind(address, bytes);
+  place = {&allocation->buffer, allocation->offset + offset};
+  return true;
 }
 
-bool KernelDevice::upload(uint64_t address, const void *data, uint64_t bytes) {
+bool VulkanDevice::upload(uint64_t address, const void *data, uint64_t bytes) {
   Place to;
-  return bytes == 0 ||
-         (find(address, bytes, to) &&
-          stream.upload(to, static_cast<const char *>(data), bytes));
+  return find(address, bytes, to) &&
+         stream.upload(to, static_cast<const char *>(data), bytes);
 }
 
-bool KernelDevice::download(void *data, uint64_t address, uint64_t bytes) {
+bool VulkanDevice::download(void *data, uint64_t address, uint64_t bytes) {
   Place from;
-  return bytes == 0
-             ? stream.finish()
-             : find(address, bytes, from) &&
-                   stream.download(static_cast<char *>(data), from, bytes);
+  return find(address, bytes, from) &&
+         stream.download(static_cast<char *>(data), from, bytes);
 }
 
-bool KernelDevice::copy(uint64_t to, uint64_t from, uint64_t bytes) {
+bool VulkanDevice::copy(uint64_t to, uint64_t from, uint64_t bytes) {
   Place target, source;
-  return bytes == 0 || (find(to, bytes, target) && find(from, bytes, source) &&
-                        stream.copy(target, source, bytes));
+  return find(to, bytes, target) && find(from, bytes, source) &&
+         stream.copy(target, source, bytes);
 }
 
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
 
-bool KernelDevice::load(const TernacKernels *kernels, uint64_t &number) {
-  return modules.load(*kernels, number);
+bool VulkanDevice::load(const TernacKernels &kernels, uint64_t &module) {
+  return modules.load(kernels, module);
 }
 
-void KernelDevice::unload(uint64_t number) {
+void VulkanDevice::unload(uint64_t module) {
   stream.finish();
-  modules.unload(number);
+  modules.unload(module);
 }
 
-bool KernelDevice::launch(uint64_t module, uint32_t kernel,
-                          const uint32_t grid[3], const int64_t *arguments,
-                          uint32_t count) {
-  const uint32_t *most = device->limits.maxComputeWorkGroupCount;
-  for (int i = 0; i < 3; ++i) {
-    if (grid[i] == 0)
-      return true;
-    if (grid[i] > most[i])
-      return device->fail("a kernel cannot start " + std::to_string(grid[i]) +
-                          " blocks in one direction: the device takes " +
-                          std::to_string(most[i]));
-  }
-  VkPipeline pipeline = modules.find(module, kernel, stream.layout);
-  return pipeline && stream.launch(pipeline, grid, arguments, count);
+/// A kernel's code says how many threads a block has.
+bool VulkanDevice::launch(const Launch &launch) {
+  VkPipeline pipeline =
+      modules.find(launch.module, launch.kernel, stream.layout);
+  return pipeline && stream.launch(pipeline, launch.grid.data(),
+                                   launch.arguments, launch.count);
 }
 
 //===----------------------------------------------------------------------===//
@@ -235,11 +165,5 @@ static std::vector<DeviceDescription> list(std::string &problem) {
 }
 
 namespace ternac::runtime {
-BackEnd createVulkanBackEnd() {
-  return {"vulkan", list,
-          [](uint32_t number,
-             std::string &problem) -> std::unique_ptr<BuiltInDevice> {
-            return KernelDevice::open(number, problem);
-          }};
-}
+BackEnd createVulkanBackEnd() { return {"vulkan", list, VulkanDevice::open}; }
 } // namespace ternac::runtime

@@ -51,9 +51,6 @@ static bool summarize(const uint32_t *word, const uint32_t *end,
 
 std::string
 ternac::runtime::vulkan::problemOfCode(const TernacKernels &kernels) {
-  if (strcmp(kernels.format, "spirv") != 0)
-    return std::string("expected the format 'spirv', but got '") +
-           kernels.format + "'";
   const uint32_t *words = static_cast<const uint32_t *>(kernels.code);
   uint64_t count = kernels.bytes / sizeof(uint32_t);
   if (kernels.bytes % sizeof(uint32_t) ||

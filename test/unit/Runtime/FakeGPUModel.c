@@ -1,4 +1,5 @@
-/*===- FakeVulkanModel.c - A model that consists of Vulkan kernels --------===*\
+/*===- FakeGPUModel.c - A model that consists of kernels
+-------------------===*\
 |*
 |* Part of Ternac, under the Apache License v2.0 with LLVM Exceptions.
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,7 +7,8 @@
 |*===----------------------------------------------------------------------===*|
 |*
 |* What a session brings to a device and back, with the two kernels of
-|* Kernels.spvasm. The first logits of the first line are integers: for each row
+|* Kernels.spvasm or Kernels.ptx. The first logits of the first line are
+integers: for each row
 |* the sum of its token, its position and a weight. The first one of all is
 |* higher by the calls so far, which are counted in the cache.
 |*
@@ -67,7 +69,7 @@ static const char *const names[] = {"add", "shift"};
 static TernacKernels kernels = {
     .struct_size = sizeof(kernels),
     .abi_version = TERNAC_ABI_VERSION,
-    .format = "spirv",
+    .format = FAKE_FORMAT,
     .code = kernelsBegin,
     .names = names,
     .count = 2,
@@ -101,7 +103,7 @@ static const TernacModel model = {
     .workspace_bytes = workspaceBytes,
     .cache_bytes = cacheBytes,
     .forward = forward,
-    .device = "vulkan",
+    .device = FAKE_DEVICE,
     .versions = &version,
     .version_count = 1,
     .kernels = &kernels,
