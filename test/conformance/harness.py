@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from targets import REFERENCE  # noqa: I001  (makes the next one visible)
-from bare import CompileError, Device, Frame, build, granted, layout, linker, ternac, workspace_sizes  # noqa: F401
+from bare import CompileError, Device, Frame, Kernels, build, granted, layout, linker, ternac, workspace_sizes  # noqa: F401
 
 # Largest relative errors of ops whose order of additions is a target's own; all other results are equal bit for bit. The
 # unit is in each test: the value itself, the sum of absolute products, or the largest value.
@@ -213,11 +213,16 @@ class Library:
         fixed_bytes, bytes_per_row = self.workspace[name]
         workspace = np.full(fixed_bytes + bytes_per_row * rows, 0xFF, np.uint8)
         request.add(workspace, Use.SCRATCH, workspace.shape, alignment=64)
-        request.add(np.zeros(0, np.uint8), Use.KEPT, (0,))  # no weights
+        request.add(self.weights, Use.KEPT, self.weights.shape)
 
         returned = self.answer(request)
         assert all((returned[i][:border] == 0xA5).all() for i, *_ in results), f"{name}: wrote before a result"
         return [returned[i][offset:].copy().view(kind).reshape(shape) for i, offset, shape, kind in (*results, *changed)]
+
+    @functools.cached_property
+    def weights(self):
+        """What functions take as their weights: none, as the code has its constants itself."""
+        return np.zeros(0, np.uint8)
 
     @functools.cached_property
     def code(self):
@@ -286,8 +291,17 @@ class KernelLibrary(Library):
     @functools.cached_property
     def module(self):
         """What the device made of the kernels."""
-        self.library.ternac_kernels.restype = ctypes.c_void_p
-        return self.device.get("load", ctypes.c_void_p(self.library.ternac_kernels()))
+        return self.device.get("load", ctypes.byref(self.kernels))
+
+    @functools.cached_property
+    def kernels(self):
+        self.library.ternac_kernels.restype = ctypes.POINTER(Kernels)
+        return self.library.ternac_kernels().contents
+
+    @functools.cached_property
+    def weights(self):
+        """Constants, of which the device has a copy in each call."""
+        return np.frombuffer(ctypes.string_at(self.kernels.constants, self.kernels.constants_bytes), np.uint8)
 
     def perform(self, request):
         addresses, after = [], []

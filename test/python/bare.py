@@ -149,6 +149,26 @@ class DeviceTable(ctypes.Structure):
     ]
 
 
+class Kernels(ctypes.Structure):
+    """`TernacKernels` of ModelABI.h."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("abi_version", ctypes.c_uint32),
+        ("format", ctypes.c_char_p),
+        ("code", ctypes.c_void_p),
+        ("bytes", ctypes.c_uint64),
+        ("names", ctypes.c_void_p),
+        ("count", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("processor", ctypes.c_char_p),
+        ("object", ctypes.c_void_p),
+        ("object_bytes", ctypes.c_uint64),
+        ("constants", ctypes.c_void_p),
+        ("constants_bytes", ctypes.c_uint64),
+    ]
+
+
 class Device:
     """The device of a driver library, or one of the runtime's own if `name` is like "vulkan:0"; `table` is what code takes as its
     TernacDevice."""

@@ -22,6 +22,10 @@ inline constexpr llvm::StringLiteral kKernelCode = "ternac.kernels.code";
 
 /// The global with what was made of them for one processor.
 inline constexpr llvm::StringLiteral kKernelObject = "ternac.kernels.object";
+/// The global with what the kernels of a module that is no model read as its
+/// weights.
+inline constexpr llvm::StringLiteral kKernelConstants =
+    "ternac.kernels.constants";
 
 /// What becomes of the kernels of a module.
 struct KernelCode {

@@ -28,6 +28,7 @@ struct KernelFacts {
   int64_t bytes = 0;
   std::string processor; ///< that there is an object for; "" for none
   int64_t objectBytes = 0;
+  int64_t constantsBytes = 0;
 };
 
 /// What the model table says.

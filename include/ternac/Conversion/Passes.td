@@ -187,6 +187,10 @@ def TernOutlineKernelsPass
     kernels are there once. Fails where the host would touch the memory of the
     device.
 
+    Constants in memory that kernels read are gathered in one global,
+    `ternac.kernels.constants`, and taken from the weights of the function: who
+    calls it has them on the device. A model has no such constants.
+
     Example:
 
     ```mlir

@@ -88,6 +88,10 @@ typedef struct TernacKernels {
   const char *processor;
   const void *object;
   uint64_t object_bytes;
+  /* What the functions of a library that is no model expect as their weights,
+   * aligned to TERNAC_ALIGNMENT. Null and 0 for nothing. */
+  const void *constants;
+  uint64_t constants_bytes;
 } TernacKernels;
 
 /* A device beside the processor, as its driver offers it. What commands mean is

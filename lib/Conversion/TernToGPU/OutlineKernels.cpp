@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "OutlineKernels.h"
+
 #include "ternac/Conversion/Kernels.h"
 #include "ternac/Conversion/Passes.h"
 
@@ -47,6 +49,8 @@ struct OutlineKernels
         gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModule);
     for (gpu::LaunchOp launch : launches)
       outline(launch, kernels);
+    if (failed(gpulowering::moveConstants(module)))
+      signalPassFailure();
   }
 
 private:

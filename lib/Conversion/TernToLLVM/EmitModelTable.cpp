@@ -506,10 +506,16 @@ private:
       addSymbol(kernels, kKernelObject);
     }
     addNumber(kernels, i64(), facts.kernels.objectBytes);
+    if (facts.kernels.constantsBytes)
+      addSymbol(kernels, kKernelConstants);
+    else
+      addNull(kernels);
+    addNumber(kernels, i64(), facts.kernels.constantsBytes);
     static_assert(offsetof(TernacKernels, code) == 16 &&
                   offsetof(TernacKernels, names) == 32 &&
                   offsetof(TernacKernels, processor) == 48 &&
-                  sizeof(TernacKernels) == 72);
+                  offsetof(TernacKernels, constants) == 72 &&
+                  sizeof(TernacKernels) == 88);
     writeStructs(kKernels, kernels);
   }
 

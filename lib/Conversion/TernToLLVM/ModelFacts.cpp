@@ -116,6 +116,8 @@ FailureOr<KernelFacts> ternac::readKernelFacts(ModuleOp module) {
   for (auto name : names.getAsRange<StringAttr>())
     facts.names.push_back(name.str());
   facts.bytes = int64_t(bytes.getNumElements());
+  if (LLVM::LLVMArrayType constants = bytesOf(kKernelConstants))
+    facts.constantsBytes = int64_t(constants.getNumElements());
   if (auto processor = kernels.getAs<StringAttr>("processor")) {
     LLVM::LLVMArrayType object = bytesOf(kKernelObject);
     if (!object)
