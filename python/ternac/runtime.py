@@ -679,8 +679,8 @@ def load(
     live at once, with ``cache_blocks`` blocks of 64 tokens for all of them
     (default: enough for as many full contexts). ``device`` is the
     device that the model was compiled for, if it was for one: the name of a
-    built-in device ("vulkan:0"; ``ternac-run --list-devices`` has them all), or
-    the path of a driver library.
+    built-in device ("cuda:0", "vulkan:0"; ``ternac-run --list-devices`` has
+    them all), or the path of a driver library.
     ``code_version`` is the name or the number of one of the library's versions
     of the code; by default the last that this machine can run is used.
 

@@ -50,6 +50,21 @@ protected:
     return device->load(context, &kernels, &module) ? error() : "";
   }
 
+  /// Opens the device once more.
+  void reopen() {
+    driver.reset();
+    std::string reason = open();
+    ASSERT_TRUE(driver) << reason << ternac_last_error();
+    device = ternac_device_of(driver.get());
+    context = device->context;
+  }
+
+  /// Whether a reason is an access outside of memory, in a driver's words.
+  static bool saysIllegal(const std::string &reason) {
+    return reason.find("illegal") != reason.npos ||
+           reason.find("ILLEGAL") != reason.npos;
+  }
+
   static constexpr char cannotUse[] =
       "the code of the kernels cannot be used: ";
 };
@@ -123,11 +138,8 @@ TEST_F(CUDATest, ManyLaunches) {
 
 TEST_F(CUDATest, WithoutGraphs) {
   setenv("TERNAC_CUDA_GRAPHS", "0", 1);
-  driver.reset();
-  open();
+  reopen();
   unsetenv("TERNAC_CUDA_GRAPHS");
-  device = ternac_device_of(driver.get());
-  context = device->context;
   ASSERT_TRUE(loadKernels());
   Bytes expected = makeBytes(100);
   uint64_t bytes = allocate(expected);
@@ -264,7 +276,7 @@ TEST_F(CUDATest, FailuresStay) {
   shift(8, 64, 1);
   EXPECT_NE(device->download(context, bytes.data(), address, 64), 0);
   std::string reason = error();
-  EXPECT_NE(reason.find("illegal"), std::string::npos) << reason;
+  EXPECT_TRUE(saysIllegal(reason)) << reason;
   uint64_t another = 0;
   const uint32_t one[] = {1, 1, 1};
   const int64_t arguments[] = {0, 0, 0};
@@ -282,15 +294,36 @@ TEST_F(CUDATest, FailuresStay) {
     EXPECT_NE(result, 0);
   EXPECT_EQ(error(), reason);
   device->release(context, address);
-  driver.reset();
-  open();
-  ASSERT_TRUE(driver) << ternac_last_error();
-  device = ternac_device_of(driver.get());
-  context = device->context;
+  reopen();
   ASSERT_TRUE(loadKernels());
   address = allocate(bytes);
   shiftAll(address, {3}, bytes);
   EXPECT_EQ(download(address, 64), bytes);
+}
+
+/// A session stays as it was before the call that failed.
+TEST_F(CUDATest, SessionAfterFailure) {
+  Library library(ternac_open(fakeModel(kind.model).c_str()));
+  ASSERT_TRUE(library) << ternac_last_error();
+  TernacSessionOptions options = {};
+  options.struct_size = sizeof(options);
+  const std::vector<int32_t> tokens(7, 1);
+  float logits[8];
+  for (int time = 0; time < 2; ++time) {
+    options.device = device;
+    ::Session session(ternac_session_create(library.get(), &options));
+    ASSERT_TRUE(session) << ternac_last_error();
+    ASSERT_EQ(ternac_feed(session.get(), 0, tokens.data(), 2, logits, 1), 0)
+        << ternac_last_error();
+    for (size_t count : {7, 1}) {
+      EXPECT_NE(ternac_feed(session.get(), 0, tokens.data(), count, logits, 1),
+                0);
+      EXPECT_TRUE(saysIllegal(ternac_last_error())) << ternac_last_error();
+      EXPECT_EQ(ternac_length(session.get(), 0), 2);
+    }
+    session.reset();
+    reopen();
+  }
 }
 
 TEST(CUDACode, Objects) {
