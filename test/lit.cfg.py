@@ -36,6 +36,10 @@ config.substitutions += [
     ("%fake_model", os.path.join(unit_dir, "Runtime", "models", "FakeModel.so")),
     ("%plugins", os.path.join(config.test_exec_root, "plugin")),
     ("%python", config.python),
+    (
+        "%cuda_emulator",
+        os.path.join(config.ternac_obj_root, "lib", "libternac-cuda-emulator.so"),
+    ),
     ("%src_root", config.ternac_src_root),
     ("%obj_root", config.ternac_obj_root),
     ("%tiny_model", os.path.join(config.ternac_src_root, "examples", "tiny-bitnet")),

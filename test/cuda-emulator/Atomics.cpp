@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Blocks run on several threads of the host, so operations of the host do these.
+// Blocks run on several threads of the host, so operations of the host do
+// these.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,21 +18,19 @@
 using namespace ternac::cuda_emulator;
 
 template <class W>
-using Bits = std::conditional_t<
-    sizeof(W) == 8, uint64_t,
-    std::conditional_t<sizeof(W) == 4, uint32_t, uint16_t>>;
+using Bits =
+    std::conditional_t<sizeof(W) == 8, uint64_t,
+                       std::conditional_t<sizeof(W) == 4, uint32_t, uint16_t>>;
 
 /// Two narrow numbers.
-template <class H>
-struct Pair {
+template <class H> struct Pair {
   H low, high;
 };
 
 template <Space S, class T, auto F>
 static const Instruction *atomic(Thread &t, const Instruction &i) {
   using W = Bits<T>;
-  uint64_t address =
-      (t.r[i.a] + static_cast<uint64_t>(i.immediate)) & i.mask;
+  uint64_t address = (t.r[i.a] + static_cast<uint64_t>(i.immediate)) & i.mask;
   auto *place = reinterpret_cast<W *>(
       resolve<S>(t, i, address, sizeof(T), Access::Atomic));
   T b = get<T>(t, i.b), c = get<T>(t, i.c);
@@ -47,8 +46,7 @@ static const Instruction *atomic(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <class T, auto F>
-static Handler inSpace(Space space) {
+template <class T, auto F> static Handler inSpace(Space space) {
   return space == Space::Global   ? atomic<Space::Global, T, F>
          : space == Space::Shared ? atomic<Space::Shared, T, F>
                                   : atomic<Space::Generic, T, F>;
@@ -75,23 +73,20 @@ static constexpr auto decrement = [](auto a, auto b, auto) {
   return a == 0 || a > b ? b : a - 1;
 };
 template <class H>
-static constexpr auto narrowSum = [](H a, H b, H) {
-  return H(oddFma(a, 1, b));
-};
+static constexpr auto narrowSum =
+    [](H a, H b, H) { return H(oddFma(a, 1, b)); };
 template <class H>
 static constexpr auto pairSum = [](Pair<H> a, Pair<H> b, Pair<H>) {
   return Pair<H>{H(oddFma(a.low, 1, b.low)), H(oddFma(a.high, 1, b.high))};
 };
 
-template <auto F>
-static Handler ofSize(Type type, Space space) {
+template <auto F> static Handler ofSize(Type type, Space space) {
   return bitsOf(type) == 32   ? inSpace<uint32_t, F>(space)
          : bitsOf(type) == 64 ? inSpace<uint64_t, F>(space)
                               : nullptr;
 }
 
-template <auto F>
-static Handler ofSign(Type type, Space space) {
+template <auto F> static Handler ofSign(Type type, Space space) {
   return type == Type::S32   ? inSpace<int32_t, F>(space)
          : type == Type::S64 ? inSpace<int64_t, F>(space)
                              : ofSize<F>(type, space);
@@ -116,21 +111,20 @@ static Handler additionOf(Type type, Space space) {
   }
 }
 
-template <bool HasResult>
-static void decodeAtomic(Decoder &d) {
+template <bool HasResult> static void decodeAtomic(Decoder &d) {
   if (d.take("async"))
     d.fail("red.async is not supported");
-  for (const char *hint : {"relaxed", "acquire", "release", "acq_rel", "seq_cst",
-                           "cta", "cluster", "gpu", "sys", "noftz"})
+  for (const char *hint : {"relaxed", "acquire", "release", "acq_rel",
+                           "seq_cst", "cta", "cluster", "gpu", "sys", "noftz"})
     d.take(hint);
   if (d.take("L2::cache_hint"))
     d.operands.pop_back();
-  Space space = d.take("global") ? Space::Global
+  Space space = d.take("global")                            ? Space::Global
                 : d.take("shared") || d.take("shared::cta") ? Space::Shared
                                                             : Space::Generic;
   std::string operation;
-  for (const char *name : {"add", "min", "max", "and", "or", "xor", "exch",
-                           "cas", "inc", "dec"})
+  for (const char *name :
+       {"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"})
     if (d.take(name))
       operation = name;
   Type type = d.takeType();

@@ -243,8 +243,7 @@ void ternac::cuda_emulator::addControlInstructions(DecodeTable &table) {
   table["call"] = decodeCall;
   table["bar"] = decodeBarrier;
   table["barrier"] = decodeBarrier;
-  for (const char *name :
-       {"membar", "fence", "griddepcontrol", "nanosleep", "setmaxnreg",
-        "pmevent"})
+  for (const char *name : {"membar", "fence", "griddepcontrol", "nanosleep",
+                           "setmaxnreg", "pmevent"})
     table[name] = decodeNothing;
 }

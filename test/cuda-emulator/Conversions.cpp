@@ -23,8 +23,7 @@ static const Instruction *convertInteger(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <class D>
-static Handler fromInteger(Type source) {
+template <class D> static Handler fromInteger(Type source) {
   switch (source) {
   case Type::U8:
     return convertInteger<D, uint8_t>;
@@ -213,10 +212,10 @@ static const Instruction *convertGeneral(Thread &t, const Instruction &i) {
   uint32_t bits = bitsOf(how.to);
   if (!isFloat(how.to)) {
     result <<= 64 - bits;
-    result = isSigned(how.to)
-                 ? static_cast<uint64_t>(static_cast<int64_t>(result) >>
-                                         (64 - bits))
-                 : result >> (64 - bits);
+    result =
+        isSigned(how.to)
+            ? static_cast<uint64_t>(static_cast<int64_t>(result) >> (64 - bits))
+            : result >> (64 - bits);
   }
   t.r[i.d] = result & i.mask;
   return &i + 1;
@@ -336,8 +335,8 @@ static void decodeCvt(Decoder &d) {
     uint32_t to = d.write(d.operands[0], how.to);
     uint32_t a = d.read(d.operands[1], Type::F32),
              b = d.read(d.operands[2], Type::F32);
-    Instruction &i = d.emit(how.to == Type::F16X2 ? convertPair<Half>
-                                                  : convertPair<BHalf>);
+    Instruction &i =
+        d.emit(how.to == Type::F16X2 ? convertPair<Half> : convertPair<BHalf>);
     i.d = to;
     i.a = a;
     i.b = b;
@@ -351,13 +350,11 @@ static void decodeCvt(Decoder &d) {
   if (!isScalar(how.to) || !isScalar(how.from) || away)
     d.fail("this form of " + d.opcode + " is not supported");
   // ptxas demands a rounding wherever one may be needed.
-  bool needsRounding =
-      isFloat(how.to) != isFloat(how.from) ||
-      (isFloat(how.to) && bitsOf(how.to) < bitsOf(how.from));
+  bool needsRounding = isFloat(how.to) != isFloat(how.from) ||
+                       (isFloat(how.to) && bitsOf(how.to) < bitsOf(how.from));
   if (needsRounding && !isRounded)
     d.fail("expected a rounding in " + d.opcode);
-  if (needsRounding && isFloat(how.from) && !isFloat(how.to) &&
-      !how.toIntegral)
+  if (needsRounding && isFloat(how.from) && !isFloat(how.to) && !how.toIntegral)
     d.fail("expected a rounding to an integer in " + d.opcode);
   d.expectOperands(2);
   uint32_t to = d.write(d.operands[0], how.to, true);
@@ -386,8 +383,16 @@ static void decodeCvt(Decoder &d) {
 //===----------------------------------------------------------------------===//
 
 enum : uint32_t {
-  HasBool = 3, BoolAnd = 1, BoolOr = 2, BoolXor = 3, HasSecond = 4,
-  FlushInputs = 8, OfSet = 16, ToFloat = 32, ToHalf = 64, ToBHalf = 128
+  HasBool = 3,
+  BoolAnd = 1,
+  BoolOr = 2,
+  BoolXor = 3,
+  HasSecond = 4,
+  FlushInputs = 8,
+  OfSet = 16,
+  ToFloat = 32,
+  ToHalf = 64,
+  ToBHalf = 128
 };
 
 template <class T, auto C>
@@ -408,9 +413,7 @@ static const Instruction *compare(Thread &t, const Instruction &i) {
   if (uint32_t operation = i.flags & HasBool) {
     uint32_t c = t.r[i.c] & 1;
     auto combine = [&](uint32_t x) {
-      return operation == BoolAnd  ? x & c
-             : operation == BoolOr ? x | c
-                                   : x ^ c;
+      return operation == BoolAnd ? x & c : operation == BoolOr ? x | c : x ^ c;
     };
     result = combine(result);
     second = combine(second);
@@ -457,8 +460,7 @@ static const Instruction *comparePairs(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <auto C>
-static Handler comparison(Type type) {
+template <auto C> static Handler comparison(Type type) {
   switch (type) {
   case Type::U16:
   case Type::B16:
@@ -493,9 +495,7 @@ static Handler comparison(Type type) {
 }
 
 static constexpr auto equal = [](auto a, auto b) { return a == b; };
-static constexpr auto notEqual = [](auto a, auto b) {
-  return a < b || a > b;
-};
+static constexpr auto notEqual = [](auto a, auto b) { return a < b || a > b; };
 static constexpr auto less = [](auto a, auto b) { return a < b; };
 static constexpr auto lessEqual = [](auto a, auto b) { return a <= b; };
 static constexpr auto greater = [](auto a, auto b) { return a > b; };
@@ -518,28 +518,18 @@ static constexpr auto isAnyNaN = [](auto a, auto b) {
 };
 
 static const std::pair<const char *, Handler (*)(Type)> comparisons[] = {
-    {"eq", comparison<equal>},
-    {"ne", comparison<notEqual>},
-    {"lt", comparison<less>},
-    {"lo", comparison<less>},
-    {"le", comparison<lessEqual>},
-    {"ls", comparison<lessEqual>},
-    {"gt", comparison<greater>},
-    {"hi", comparison<greater>},
-    {"ge", comparison<greaterEqual>},
-    {"hs", comparison<greaterEqual>},
-    {"equ", comparison<equalOrNaN>},
-    {"neu", comparison<notEqualOrNaN>},
-    {"ltu", comparison<lessOrNaN>},
-    {"leu", comparison<lessEqualOrNaN>},
-    {"gtu", comparison<greaterOrNaN>},
-    {"geu", comparison<greaterEqualOrNaN>},
-    {"num", comparison<areNumbers>},
-    {"nan", comparison<isAnyNaN>},
+    {"eq", comparison<equal>},         {"ne", comparison<notEqual>},
+    {"lt", comparison<less>},          {"lo", comparison<less>},
+    {"le", comparison<lessEqual>},     {"ls", comparison<lessEqual>},
+    {"gt", comparison<greater>},       {"hi", comparison<greater>},
+    {"ge", comparison<greaterEqual>},  {"hs", comparison<greaterEqual>},
+    {"equ", comparison<equalOrNaN>},   {"neu", comparison<notEqualOrNaN>},
+    {"ltu", comparison<lessOrNaN>},    {"leu", comparison<lessEqualOrNaN>},
+    {"gtu", comparison<greaterOrNaN>}, {"geu", comparison<greaterEqualOrNaN>},
+    {"num", comparison<areNumbers>},   {"nan", comparison<isAnyNaN>},
 };
 
-template <bool IsSet>
-static void decodeCompare(Decoder &d) {
+template <bool IsSet> static void decodeCompare(Decoder &d) {
   Handler (*choose)(Type) = nullptr;
   for (auto [name, handlers] : comparisons)
     if (d.take(name))

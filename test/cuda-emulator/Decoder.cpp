@@ -13,16 +13,21 @@
 using namespace ternac::cuda_emulator;
 
 static const std::pair<const char *, Type> typeNames[] = {
-    {"u8", Type::U8},         {"u16", Type::U16},       {"u32", Type::U32},
-    {"u64", Type::U64},       {"s8", Type::S8},         {"s16", Type::S16},
-    {"s32", Type::S32},       {"s64", Type::S64},       {"b1", Type::B1},
-    {"b8", Type::B8},         {"b16", Type::B16},       {"b32", Type::B32},
-    {"b64", Type::B64},       {"b128", Type::B128},     {"u4", Type::U4},
-    {"s4", Type::S4},         {"f16", Type::F16},       {"bf16", Type::BF16},
-    {"tf32", Type::TF32},     {"f16x2", Type::F16X2},   {"bf16x2", Type::BF16X2},
-    {"f32", Type::F32},       {"f32x2", Type::F32X2},   {"f64", Type::F64},
-    {"pred", Type::Pred},     {"e4m3", Type::E4M3},     {"e5m2", Type::E5M2},
-    {"e4m3x2", Type::E4M3X2}, {"e5m2x2", Type::E5M2X2},
+    {"u8", Type::U8},         {"u16", Type::U16},
+    {"u32", Type::U32},       {"u64", Type::U64},
+    {"s8", Type::S8},         {"s16", Type::S16},
+    {"s32", Type::S32},       {"s64", Type::S64},
+    {"b1", Type::B1},         {"b8", Type::B8},
+    {"b16", Type::B16},       {"b32", Type::B32},
+    {"b64", Type::B64},       {"b128", Type::B128},
+    {"u4", Type::U4},         {"s4", Type::S4},
+    {"f16", Type::F16},       {"bf16", Type::BF16},
+    {"tf32", Type::TF32},     {"f16x2", Type::F16X2},
+    {"bf16x2", Type::BF16X2}, {"f32", Type::F32},
+    {"f32x2", Type::F32X2},   {"f64", Type::F64},
+    {"pred", Type::Pred},     {"e4m3", Type::E4M3},
+    {"e5m2", Type::E5M2},     {"e4m3x2", Type::E4M3X2},
+    {"e5m2x2", Type::E5M2X2},
 };
 
 static Type typeNamed(std::string_view name) {
@@ -74,7 +79,9 @@ bool ternac::cuda_emulator::isSigned(Type type) {
          type == Type::S64 || type == Type::S4;
 }
 
-bool ternac::cuda_emulator::isFloat(Type type) { return type >= Type::F16 && type != Type::Pred; }
+bool ternac::cuda_emulator::isFloat(Type type) {
+  return type >= Type::F16 && type != Type::Pred;
+}
 
 void Decoder::fail(const std::string &message) const {
   throw PtxError(line ? line : lexer.peek().line, message);
@@ -124,6 +131,11 @@ static const Instruction *invertPredicate(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
+static const Instruction *addOffset(Thread &t, const Instruction &i) {
+  t.r[i.d] = t.r[i.a] + static_cast<uint64_t>(i.immediate);
+  return &i + 1;
+}
+
 static uint64_t lowBits(uint64_t value, uint32_t bits) {
   return bits >= 64 ? value : value & ((uint64_t(1) << bits) - 1);
 }
@@ -133,8 +145,8 @@ uint32_t Decoder::read(const Operand &operand, Type type, bool wider) {
   switch (operand.kind) {
   case Operand::Register: {
     if (operand.bits != bits && !(wider && operand.bits > bits))
-      fail("a register of " + std::to_string(operand.bits) +
-           " bits where " + opcode + " reads " + std::to_string(bits));
+      fail("a register of " + std::to_string(operand.bits) + " bits where " +
+           opcode + " reads " + std::to_string(bits));
     if (!operand.isNegated)
       return operand.slot;
     uint32_t slot = temporary();
@@ -170,7 +182,14 @@ uint32_t Decoder::read(const Operand &operand, Type type, bool wider) {
       else
         function->variables.emplace_back(found->second, operand.variable);
     }
-    return found->second;
+    if (!operand.offset)
+      return found->second;
+    uint32_t slot = temporary(), base = found->second;
+    Instruction &i = emitAlways(addOffset);
+    i.d = slot;
+    i.a = base;
+    i.immediate = operand.offset;
+    return slot;
   }
   default:
     fail("an operand that " + opcode + " cannot read: " + operand.name);
@@ -226,8 +245,8 @@ void Decoder::jumpTo(const Instruction &instruction, const std::string &label) {
 
 void Decoder::addTableJump(const Instruction &instruction,
                            const std::string &table) {
-  jumps.push_back({size_t(&instruction - function->code.data()), table, scope,
-                   true, line});
+  jumps.push_back(
+      {size_t(&instruction - function->code.data()), table, scope, true, line});
 }
 
 //===----------------------------------------------------------------------===//
@@ -320,10 +339,9 @@ Operand Decoder::parseName(const std::string &name) {
     }
     operand.kind = Operand::Register;
     operand.slot = found->second;
-    operand.bits = name == "%clock64" || name == "%globaltimer" ||
-                           name == "%gridid"
-                       ? 64
-                       : 32;
+    operand.bits =
+        name == "%clock64" || name == "%globaltimer" || name == "%gridid" ? 64
+                                                                          : 32;
     return operand;
   }
   if (name[0] == '%')
@@ -390,7 +408,9 @@ Operand Decoder::parseOperand() {
   }
   if (lexer.takeIf("[")) {
     operand.kind = Operand::Address;
+    inAddress = true;
     Operand base = parseOperand();
+    inAddress = false;
     operand.offset = base.offset;
     operand.bits = 64;
     if (base.kind == Operand::Register) {
@@ -458,8 +478,9 @@ Operand Decoder::parseOperand() {
     operand = Operand();
     operand.kind = Operand::List;
     operand.list = {first, parseName(lexer.take().text)};
-  } else if (operand.kind == Operand::VariableSymbol && lexer.takeIf("+")) {
-    fail("sums of addresses are not supported");
+  } else if (operand.kind == Operand::VariableSymbol && !inAddress &&
+             lexer.takeIf("+")) {
+    operand.offset = takeInteger();
   }
   return operand;
 }
@@ -491,8 +512,8 @@ void Decoder::parseInstruction(const std::string &name) {
   opcode = name.substr(0, dot);
   while (dot != std::string::npos) {
     size_t end = name.find('.', dot + 1);
-    modifiers.push_back(name.substr(
-        dot + 1, end == std::string::npos ? end : end - dot - 1));
+    modifiers.push_back(
+        name.substr(dot + 1, end == std::string::npos ? end : end - dot - 1));
     dot = end;
   }
   auto found = decodeTable().find(opcode);
@@ -535,7 +556,8 @@ void Decoder::parseStatement() {
     }
     if (lexer.peek().text == ".callprototype")
       fail("indirect calls are not supported");
-    if (!scopes[scope].labels.try_emplace(token.text, function->code.size())
+    if (!scopes[scope]
+             .labels.try_emplace(token.text, function->code.size())
              .second)
       fail("label " + token.text + " is there twice");
     return;

@@ -16,8 +16,35 @@
 namespace ternac::cuda_emulator {
 
 enum class Type : uint8_t {
-  None, U8, U16, U32, U64, S8, S16, S32, S64, B1, B8, B16, B32, B64, B128, U4,
-  S4, F16, BF16, TF32, F16X2, BF16X2, F32, F32X2, F64, Pred, E4M3, E5M2, E4M3X2,
+  None,
+  U8,
+  U16,
+  U32,
+  U64,
+  S8,
+  S16,
+  S32,
+  S64,
+  B1,
+  B8,
+  B16,
+  B32,
+  B64,
+  B128,
+  U4,
+  S4,
+  F16,
+  BF16,
+  TF32,
+  F16X2,
+  BF16X2,
+  F32,
+  F32X2,
+  F64,
+  Pred,
+  E4M3,
+  E5M2,
+  E4M3X2,
   E5M2X2
 };
 
@@ -38,7 +65,7 @@ public:
   const Token &peek() const { return token; }
   Token take();
   bool takeIf(std::string_view text);
-  void skipLine();
+  void skipLine(uint32_t start);
 
 private:
   void advance();
@@ -49,8 +76,16 @@ private:
 
 struct Operand {
   enum Kind : uint8_t {
-    Register, Integer, Float, List, Address, ParamSymbol, VariableSymbol,
-    FunctionSymbol, Label, Sink
+    Register,
+    Integer,
+    Float,
+    List,
+    Address,
+    ParamSymbol,
+    VariableSymbol,
+    FunctionSymbol,
+    Label,
+    Sink
   } kind = Sink;
   uint32_t slot = 0, bits = 0;
   bool isNegated = false;
@@ -155,7 +190,7 @@ private:
   std::vector<Jump> jumps;
   uint32_t guard = TrueSlot;
   bool guardInverted = false;
-  std::vector<std::unique_ptr<Variable>> functionVariables;
+  bool inAddress = false;
 };
 
 using DecodeFunction = void (*)(Decoder &);

@@ -219,7 +219,8 @@ TERNAC_CUDA_API CUresult cuDeviceGet(CUdevice *device, int ordinal) {
   return checkDevice(driver, __func__, ordinal);
 }
 
-TERNAC_CUDA_API CUresult cuDeviceGetName(char *name, int size, CUdevice device) {
+TERNAC_CUDA_API CUresult cuDeviceGetName(char *name, int size,
+                                         CUdevice device) {
   TERNAC_LOCK;
   snprintf(name, static_cast<size_t>(size), "Ternac's CUDA emulator");
   return checkDevice(driver, __func__, device);
@@ -237,19 +238,42 @@ TERNAC_CUDA_API CUresult cuDeviceGetAttribute(int *value, int attribute,
   if (CUresult error = checkDevice(driver, __func__, device))
     return error;
   int capability = driver.capability();
-  const std::pair<int, int> values[] = {
-      {1, 1024},        {2, 1024},       {3, 1024},
-      {4, 64},          {5, 0x7FFFFFFF}, {6, 65535},
-      {7, 65535},       {8, 49152},      {9, 65536},
-      {10, 32},         {12, 65536},     {13, 1000000},
-      {16, 4},          {17, 0},         {18, 0},
-      {19, 1},          {20, 0},         {31, 1},
-      {32, 0},          {33, 0},         {36, 1000000},
-      {37, 256},        {38, 1 << 22},   {39, 2048},
-      {40, 2},          {41, 1},         {75, capability / 10},
-      {76, capability % 10}, {81, 233472}, {82, 65536},
-      {83, 0},          {95, 0},         {97, 232448},
-      {106, 32},        {111, 1024},     {115, 0}};
+  const std::pair<int, int> values[] = {{1, 1024},
+                                        {2, 1024},
+                                        {3, 1024},
+                                        {4, 64},
+                                        {5, 0x7FFFFFFF},
+                                        {6, 65535},
+                                        {7, 65535},
+                                        {8, 49152},
+                                        {9, 65536},
+                                        {10, 32},
+                                        {12, 65536},
+                                        {13, 1000000},
+                                        {16, 4},
+                                        {17, 0},
+                                        {18, 0},
+                                        {19, 1},
+                                        {20, 0},
+                                        {31, 1},
+                                        {32, 0},
+                                        {33, 0},
+                                        {36, 1000000},
+                                        {37, 256},
+                                        {38, 1 << 22},
+                                        {39, 2048},
+                                        {40, 2},
+                                        {41, 1},
+                                        {75, capability / 10},
+                                        {76, capability % 10},
+                                        {81, 233472},
+                                        {82, 65536},
+                                        {83, 0},
+                                        {95, 0},
+                                        {97, 232448},
+                                        {106, 32},
+                                        {111, 1024},
+                                        {115, 0}};
   for (auto [key, known] : values) {
     if (key != attribute)
       continue;
@@ -357,8 +381,8 @@ TERNAC_CUDA_API CUresult cuGetProcAddress_v2(const char *name, void **function,
     if (!dladdr(reinterpret_cast<void *>(&cuInit), &self))
       return CUDA_ERROR_UNKNOWN;
     void *library = dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-    *function =
-        library ? dlsym(library, (std::string(name) + suffix).c_str()) : nullptr;
+    *function = library ? dlsym(library, (std::string(name) + suffix).c_str())
+                        : nullptr;
     if (library)
       dlclose(library);
     if (*function)

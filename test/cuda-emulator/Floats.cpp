@@ -44,8 +44,7 @@ static float operand(Thread &t, uint32_t slot, uint32_t flags) {
 
 enum class Op { Add, Sub, Mul, Fma };
 
-template <Op O, class T>
-static T compute(T a, T b, T c) {
+template <Op O, class T> static T compute(T a, T b, T c) {
   if constexpr (O == Op::Add)
     return a + b;
   else if constexpr (O == Op::Sub)
@@ -152,8 +151,7 @@ static uint32_t takeFlags(Decoder &d) {
   return flags;
 }
 
-template <Op O>
-static void decodeArithmetic(Decoder &d) {
+template <Op O> static void decodeArithmetic(Decoder &d) {
   uint32_t flags = takeFlags(d);
   Type type = d.takeType();
   Handler handler = nullptr;
@@ -219,8 +217,7 @@ static const Instruction *functionNarrow(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <auto F>
-static void decodeFunction(Decoder &d) {
+template <auto F> static void decodeFunction(Decoder &d) {
   d.take("approx");
   d.take("full");
   uint32_t flags = takeFlags(d);
@@ -251,8 +248,7 @@ static const Instruction *signChange(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <bool IsNeg>
-static void decodeSign(Decoder &d) {
+template <bool IsNeg> static void decodeSign(Decoder &d) {
   uint32_t flags = takeFlags(d);
   Type type = d.takeType();
   Handler handler = nullptr;
@@ -267,8 +263,8 @@ static void decodeSign(Decoder &d) {
     break;
   case Type::F16:
   case Type::BF16:
-    handler = IsNeg ? signChange<0xFFFF, 0x8000, 16>
-                    : signChange<0x7FFF, 0, 16>;
+    handler =
+        IsNeg ? signChange<0xFFFF, 0x8000, 16> : signChange<0x7FFF, 0, 16>;
     flags = 0;
     break;
   case Type::F16X2:
@@ -310,8 +306,7 @@ void decodeFloatDiv(Decoder &d) {
 
 enum : uint32_t { WithNaN = 8, XorSign = 1 << 8, Absolute = 1 << 9 };
 
-template <bool IsMin>
-static double extreme(double a, double b, bool withNaN) {
+template <bool IsMin> static double extreme(double a, double b, bool withNaN) {
   if (std::isnan(a) || std::isnan(b)) {
     if (withNaN || (std::isnan(a) && std::isnan(b)))
       return std::numeric_limits<double>::quiet_NaN();
@@ -343,15 +338,14 @@ static const Instruction *extremeNarrow(Thread &t, const Instruction &i) {
     H a, b;
     a.bits = static_cast<uint16_t>(get<uint32_t>(t, i.a) >> 16 * k);
     b.bits = static_cast<uint16_t>(get<uint32_t>(t, i.b) >> 16 * k);
-    result |=
-        uint32_t(H(extreme<IsMin>(a, b, i.flags & WithNaN)).bits) << 16 * k;
+    result |= uint32_t(H(extreme<IsMin>(a, b, i.flags & WithNaN)).bits)
+              << 16 * k;
   }
   put<uint32_t>(t, i.d, result);
   return &i + 1;
 }
 
-template <bool IsMin>
-static void decodeExtreme(Decoder &d) {
+template <bool IsMin> static void decodeExtreme(Decoder &d) {
   uint32_t flags = 0;
   if (d.take("ftz"))
     flags |= Flush;
@@ -367,14 +361,13 @@ static void decodeExtreme(Decoder &d) {
   };
   if (flags & (XorSign | Absolute) && type != Type::F32)
     d.fail("this form of " + d.opcode + " is not supported");
-  Handler handler =
-      type == Type::F32      ? extreme32<IsMin>
-      : type == Type::F64    ? binary<double, wide>
-      : type == Type::F16    ? extremeNarrow<IsMin, Half, 1>
-      : type == Type::F16X2  ? extremeNarrow<IsMin, Half, 2>
-      : type == Type::BF16   ? extremeNarrow<IsMin, BHalf, 1>
-      : type == Type::BF16X2 ? extremeNarrow<IsMin, BHalf, 2>
-                             : nullptr;
+  Handler handler = type == Type::F32      ? extreme32<IsMin>
+                    : type == Type::F64    ? binary<double, wide>
+                    : type == Type::F16    ? extremeNarrow<IsMin, Half, 1>
+                    : type == Type::F16X2  ? extremeNarrow<IsMin, Half, 2>
+                    : type == Type::BF16   ? extremeNarrow<IsMin, BHalf, 1>
+                    : type == Type::BF16X2 ? extremeNarrow<IsMin, BHalf, 2>
+                                           : nullptr;
   emitSimple(d, handler, type, 2).flags = flags;
 }
 
@@ -426,9 +419,11 @@ static const Instruction *testClass(Thread &t, const Instruction &i) {
 
 static void decodeTestp(Decoder &d) {
   uint32_t flags = Subnormal;
-  const std::pair<const char *, Class> classes[] = {
-      {"finite", Finite},         {"infinite", Infinite}, {"number", Number},
-      {"notanumber", NotANumber}, {"normal", Normal}};
+  const std::pair<const char *, Class> classes[] = {{"finite", Finite},
+                                                    {"infinite", Infinite},
+                                                    {"number", Number},
+                                                    {"notanumber", NotANumber},
+                                                    {"normal", Normal}};
   for (auto [name, value] : classes)
     if (d.take(name))
       flags = value;
@@ -447,7 +442,9 @@ static void decodeTestp(Decoder &d) {
 void ternac::cuda_emulator::addFloatInstructions(DecodeTable &table) {
   table["fma"] = decodeFloatFma;
   table["sqrt"] = decodeFunction<[](auto x) { return std::sqrt(x); }>;
-  table["rsqrt"] = decodeFunction<[](auto x) { return decltype(x)(1 / std::sqrt(double(x))); }>;
+  table["rsqrt"] = decodeFunction<[](auto x) {
+    return decltype(x)(1 / std::sqrt(double(x)));
+  }>;
   table["rcp"] = decodeFunction<[](auto x) { return 1 / x; }>;
   table["ex2"] = decodeFunction<[](auto x) { return std::exp2(x); }>;
   table["lg2"] = decodeFunction<[](auto x) { return std::log2(x); }>;

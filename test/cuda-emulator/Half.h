@@ -81,8 +81,7 @@ inline float roundToFloat(double x, Rounding rounding) {
 }
 
 /// A format of 16 bits with `M` stored bits of mantissa.
-template <int M>
-struct Narrow {
+template <int M> struct Narrow {
   static constexpr int mantissa = M;
   static constexpr int bias = (1 << (14 - M)) - 1;
   static constexpr uint16_t infinity = uint16_t(0x7FFF >> M << M);
@@ -106,11 +105,9 @@ struct Narrow {
       std::frexp(rounded, &exponent);
       --exponent;
     }
-    uint32_t value =
-        static_cast<uint32_t>(std::ldexp(rounded, M - exponent));
+    uint32_t value = static_cast<uint32_t>(std::ldexp(rounded, M - exponent));
     // A leading one adds one to the exponent.
-    bits = static_cast<uint16_t>(
-        sign | (((exponent + bias - 1) << M) + value));
+    bits = static_cast<uint16_t>(sign | (((exponent + bias - 1) << M) + value));
   }
 
   operator double() const { return static_cast<double>(toFloat()); }

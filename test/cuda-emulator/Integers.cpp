@@ -13,34 +13,26 @@
 
 using namespace ternac::cuda_emulator;
 
-template <class T>
-struct WideOf;
-template <>
-struct WideOf<uint16_t> {
+template <class T> struct WideOf;
+template <> struct WideOf<uint16_t> {
   using type = uint32_t;
 };
-template <>
-struct WideOf<int16_t> {
+template <> struct WideOf<int16_t> {
   using type = int32_t;
 };
-template <>
-struct WideOf<uint32_t> {
+template <> struct WideOf<uint32_t> {
   using type = uint64_t;
 };
-template <>
-struct WideOf<int32_t> {
+template <> struct WideOf<int32_t> {
   using type = int64_t;
 };
-template <>
-struct WideOf<uint64_t> {
+template <> struct WideOf<uint64_t> {
   using type = unsigned __int128;
 };
-template <>
-struct WideOf<int64_t> {
+template <> struct WideOf<int64_t> {
   using type = __int128;
 };
-template <class T>
-using Wide = typename WideOf<T>::type;
+template <class T> using Wide = typename WideOf<T>::type;
 
 static constexpr auto addition = [](auto a, auto b) { return a + b; };
 static constexpr auto subtraction = [](auto a, auto b) { return a - b; };
@@ -86,8 +78,7 @@ static constexpr auto saturatedDifference = [](auto a, auto b) {
 
 template <class T, auto F>
 static const Instruction *wideProduct(Thread &t, const Instruction &i) {
-  put<Wide<T>>(t, i.d,
-               static_cast<Wide<T>>(get<T>(t, i.a)) * get<T>(t, i.b));
+  put<Wide<T>>(t, i.d, static_cast<Wide<T>>(get<T>(t, i.a)) * get<T>(t, i.b));
   return &i + 1;
 }
 
@@ -95,14 +86,12 @@ template <class T, auto F>
 static const Instruction *wideProductSum(Thread &t, const Instruction &i) {
   using U = std::make_unsigned_t<Wide<T>>;
   put<U>(t, i.d,
-         static_cast<U>(static_cast<Wide<T>>(get<T>(t, i.a)) *
-                        get<T>(t, i.b)) +
+         static_cast<U>(static_cast<Wide<T>>(get<T>(t, i.a)) * get<T>(t, i.b)) +
              get<U>(t, i.c));
   return &i + 1;
 }
 
-template <auto F>
-static Handler wide(Type type) {
+template <auto F> static Handler wide(Type type) {
   switch (type) {
   case Type::U16:
     return wideProduct<uint16_t, F>;
@@ -155,22 +144,49 @@ static const Instruction *carried(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <bool In, bool IsSub>
-static void decodeCarry(Decoder &d) {
+template <bool In, bool IsSub> static void decodeCarry(Decoder &d) {
   bool out = d.take("cc");
   Type type = d.takeType();
-  Handler handler =
-      bitsOf(type) == 64
-          ? (out ? carried<uint64_t, In, true, IsSub>
-                 : carried<uint64_t, In, false, IsSub>)
-          : (out ? carried<uint32_t, In, true, IsSub>
-                 : carried<uint32_t, In, false, IsSub>);
+  Handler handler = bitsOf(type) == 64
+                        ? (out ? carried<uint64_t, In, true, IsSub>
+                               : carried<uint64_t, In, false, IsSub>)
+                        : (out ? carried<uint32_t, In, true, IsSub>
+                               : carried<uint32_t, In, false, IsSub>);
   // One flag per function; the slot of the sink is free for it.
   emitSimple(d, handler, type, 2).immediate = SinkSlot;
 }
 
-template <auto F, bool NeedsSign>
-static void decodeBinary(Decoder &d) {
+enum : uint32_t { CarryIn = 1, CarryOut = 2 };
+
+/// A product plus c and perhaps a carry.
+template <class T, auto F>
+static const Instruction *carriedProductSum(Thread &t, const Instruction &i) {
+  using U = std::make_unsigned_t<T>;
+  unsigned __int128 sum = static_cast<U>(F(get<T>(t, i.a), get<T>(t, i.b)));
+  sum += get<U>(t, i.c);
+  if (i.flags & CarryIn)
+    sum += t.r[SinkSlot] & 1;
+  put<U>(t, i.d, static_cast<U>(sum));
+  if (i.flags & CarryOut)
+    t.r[SinkSlot] = static_cast<uint64_t>(sum >> 8 * sizeof(T)) & 1;
+  return &i + 1;
+}
+
+template <bool In> static void decodeCarriedMad(Decoder &d) {
+  uint32_t flags = In ? uint32_t(CarryIn) : 0;
+  if (d.take("cc"))
+    flags |= CarryOut;
+  bool isHigh = d.take("hi");
+  if (!isHigh && !d.take("lo"))
+    d.fail("expected .lo or .hi in " + d.opcode);
+  Type type = d.takeType();
+  Handler handler = isHigh
+                        ? TERNAC_INTEGERS(carriedProductSum, type, highProduct)
+                        : TERNAC_UNSIGNED(carriedProductSum, type, product);
+  emitSimple(d, handler, type, 3).flags = flags;
+}
+
+template <auto F, bool NeedsSign> static void decodeBinary(Decoder &d) {
   Type type = d.takeType();
   Handler handler = NeedsSign ? TERNAC_INTEGERS(binary, type, F)
                               : TERNAC_UNSIGNED(binary, type, F);
@@ -224,10 +240,9 @@ static void decodeSub(Decoder &d) {
   bool saturate = d.take("sat");
   Type type = d.takeType();
   if (saturate)
-    emitSimple(d,
-               type == Type::S32 ? binary<int32_t, saturatedDifference>
-                                 : nullptr,
-               type, 2);
+    emitSimple(
+        d, type == Type::S32 ? binary<int32_t, saturatedDifference> : nullptr,
+        type, 2);
   else
     emitSimple(d, TERNAC_UNSIGNED(binary, type, subtraction), type, 2);
 }
@@ -253,6 +268,9 @@ static void decodeMul(Decoder &d) {
 }
 
 static void decodeMad(Decoder &d) {
+  if (std::find(d.modifiers.begin(), d.modifiers.end(), "cc") !=
+      d.modifiers.end())
+    return decodeCarriedMad<false>(d);
   bool isWide = d.take("wide"), isHigh = d.take("hi"), isLow = d.take("lo");
   Type type = d.takeType();
   if (isWide) {
@@ -274,8 +292,7 @@ static void decodeMad(Decoder &d) {
   }
 }
 
-template <bool IsAddition>
-static void decode24(Decoder &d) {
+template <bool IsAddition> static void decode24(Decoder &d) {
   if (!d.take("lo"))
     d.fail("only .lo is supported in " + d.opcode);
   Type type = d.takeType();
@@ -293,15 +310,13 @@ static void decode24(Decoder &d) {
   };
   bool sign = isSigned(type);
   if (IsAddition)
-    emitSimple(d,
-               sign ? ternary<uint32_t, sumSigned>
-                    : ternary<uint32_t, sumUnsigned>,
-               type, 3);
+    emitSimple(
+        d, sign ? ternary<uint32_t, sumSigned> : ternary<uint32_t, sumUnsigned>,
+        type, 3);
   else
-    emitSimple(d,
-               sign ? binary<uint32_t, cutSigned>
-                    : binary<uint32_t, cutUnsigned>,
-               type, 2);
+    emitSimple(
+        d, sign ? binary<uint32_t, cutSigned> : binary<uint32_t, cutUnsigned>,
+        type, 2);
 }
 
 static void decodeNeg(Decoder &d) {
@@ -312,15 +327,16 @@ static void decodeNeg(Decoder &d) {
 
 static void decodeAbs(Decoder &d) {
   Type type = d.takeType();
-  emitSimple(d, TERNAC_INTEGERS(unary, type, [](auto a) {
-               return a < 0 ? 0 - static_cast<uint64_t>(a)
-                            : static_cast<uint64_t>(a);
-             }),
+  emitSimple(d,
+             TERNAC_INTEGERS(unary, type,
+                             [](auto a) {
+                               return a < 0 ? 0 - static_cast<uint64_t>(a)
+                                            : static_cast<uint64_t>(a);
+                             }),
              type, 1);
 }
 
-template <bool IsMin>
-static void decodeMinMax(Decoder &d) {
+template <bool IsMin> static void decodeMinMax(Decoder &d) {
   // .relu of the packed forms is not supported and stays as a modifier.
   Type type = d.takeType();
   emitSimple(d,
@@ -333,8 +349,7 @@ static void decodeMinMax(Decoder &d) {
 // Bits
 //===----------------------------------------------------------------------===//
 
-template <auto F>
-static void decodeLogic(Decoder &d) {
+template <auto F> static void decodeLogic(Decoder &d) {
   Type type = d.takeType();
   constexpr auto bit = [](uint8_t a, uint8_t b) { return F(a, b) & 1; };
   emitSimple(d,
@@ -372,13 +387,10 @@ static const Instruction *shift(Thread &t, const Instruction &i) {
   put<T>(t, i.d, a);
   return &i + 1;
 }
-template <class T, auto>
-constexpr Handler shiftLeft = shift<T, true>;
-template <class T, auto>
-constexpr Handler shiftRight = shift<T, false>;
+template <class T, auto> constexpr Handler shiftLeft = shift<T, true>;
+template <class T, auto> constexpr Handler shiftRight = shift<T, false>;
 
-template <bool Left>
-static void decodeShift(Decoder &d) {
+template <bool Left> static void decodeShift(Decoder &d) {
   Type type = d.takeType();
   d.expectOperands(3);
   uint32_t to = d.write(d.operands[0], type), a = d.read(d.operands[1], type);
@@ -463,8 +475,7 @@ template <class T>
 static const Instruction *insertField(Thread &t, const Instruction &i) {
   constexpr uint32_t bits = 8 * sizeof(T);
   uint32_t position = get<uint32_t>(t, i.c) & 0xFF;
-  uint32_t length =
-      get<uint32_t>(t, static_cast<uint32_t>(i.immediate)) & 0xFF;
+  uint32_t length = get<uint32_t>(t, static_cast<uint32_t>(i.immediate)) & 0xFF;
   T a = get<T>(t, i.a), result = get<T>(t, i.b);
   for (uint32_t k = 0; k < length && position + k < bits; ++k) {
     T one = T(1) << (position + k);
@@ -481,8 +492,8 @@ static void decodeBfi(Decoder &d) {
            b = d.read(d.operands[2], type);
   uint32_t c = d.read(d.operands[3], Type::U32);
   uint32_t length = d.read(d.operands[4], Type::U32);
-  Instruction &i =
-      d.emit(bitsOf(type) == 64 ? insertField<uint64_t> : insertField<uint32_t>);
+  Instruction &i = d.emit(bitsOf(type) == 64 ? insertField<uint64_t>
+                                             : insertField<uint32_t>);
   i.d = to;
   i.a = a;
   i.b = b;
@@ -577,8 +588,7 @@ static void decodeLop3(Decoder &d) {
 }
 
 /// Instructions from one type to .u32.
-template <auto F>
-static void decodeCount(Decoder &d) {
+template <auto F> static void decodeCount(Decoder &d) {
   Type type = d.takeType();
   d.expectOperands(2);
   uint32_t to = d.write(d.operands[0], Type::U32);
@@ -622,12 +632,14 @@ static void decodeBfind(Decoder &d) {
 
 static void decodeBrev(Decoder &d) {
   Type type = d.takeType();
-  emitSimple(d, TERNAC_UNSIGNED(unary, type, [](auto a) {
-               decltype(a) result = 0;
-               for (uint32_t k = 0; k < 8 * sizeof(a); ++k)
-                 result = result << 1 | (a >> k & 1);
-               return result;
-             }),
+  emitSimple(d,
+             TERNAC_UNSIGNED(unary, type,
+                             [](auto a) {
+                               decltype(a) result = 0;
+                               for (uint32_t k = 0; k < 8 * sizeof(a); ++k)
+                                 result = result << 1 | (a >> k & 1);
+                               return result;
+                             }),
              type, 1);
 }
 
@@ -657,8 +669,7 @@ static const Instruction *dot2(Thread &t, const Instruction &i) {
   return &i + 1;
 }
 
-template <bool Four>
-static void decodeDot(Decoder &d) {
+template <bool Four> static void decodeDot(Decoder &d) {
   uint32_t flags = 0;
   if (!Four) {
     if (d.take("hi"))
@@ -679,10 +690,13 @@ static void decodeDot(Decoder &d) {
 
 static void decodeSad(Decoder &d) {
   Type type = d.takeType();
-  emitSimple(d, TERNAC_INTEGERS(ternary, type, [](auto a, auto b, auto c) {
-               return uint64_t(c) + (a < b ? uint64_t(b) - uint64_t(a)
-                                           : uint64_t(a) - uint64_t(b));
-             }),
+  emitSimple(d,
+             TERNAC_INTEGERS(ternary, type,
+                             [](auto a, auto b, auto c) {
+                               return uint64_t(c) +
+                                      (a < b ? uint64_t(b) - uint64_t(a)
+                                             : uint64_t(a) - uint64_t(b));
+                             }),
              type, 3);
 }
 
@@ -693,6 +707,7 @@ void ternac::cuda_emulator::addIntegerInstructions(DecodeTable &table) {
   table["subc"] = decodeCarry<true, true>;
   table["mul"] = either<decodeMul, decodeFloatMul>;
   table["mad"] = either<decodeMad, decodeFloatFma>;
+  table["madc"] = decodeCarriedMad<true>;
   table["div"] = either<decodeBinary<quotient, true>, decodeFloatDiv>;
   table["rem"] = decodeBinary<remainder_, true>;
   table["neg"] = either<decodeNeg, decodeFloatNeg>;

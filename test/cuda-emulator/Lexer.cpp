@@ -34,8 +34,7 @@ bool Lexer::takeIf(std::string_view text) {
   return true;
 }
 
-void Lexer::skipLine() {
-  uint32_t start = token.line;
+void Lexer::skipLine(uint32_t start) {
   while (token.kind != Token::End && token.line == start)
     advance();
 }
@@ -79,7 +78,10 @@ void Lexer::advance() {
       ++at;
   } else if (isNameStart(*at)) {
     token.kind = Token::Name;
-    while (*at && (isNameCharacter(*at) || (at[0] == ':' && at[1] == ':')))
+    // Directives may follow each other without a space: .reg.b16.
+    bool isDirective = *at++ == '.';
+    while (*at && !(isDirective && *at == '.') &&
+           (isNameCharacter(*at) || (at[0] == ':' && at[1] == ':')))
       at += *at == ':' ? 2 : 1;
   } else {
     token.kind = Token::Punctuation;

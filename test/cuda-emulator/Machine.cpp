@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The threads of a block run one at a time, each until it waits for others. When
-// all that an instruction waits for are there, it is done for all of them.
+// The threads of a block run one at a time, each until it waits for others.
+// When all that an instruction waits for are there, it is done for all of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -149,7 +149,8 @@ void Thread::push(const Function &function, const Instruction *returnTo) {
   if (!frames.empty()) {
     const Frame &outer = frames.back();
     frame.registers = outer.registers + outer.function->frame.size();
-    frame.params = outer.params + (outer.function->paramAreaSize + 63) / 64 * 64;
+    frame.params =
+        outer.params + (outer.function->paramAreaSize + 63) / 64 * 64;
     frame.locals = outer.locals + (outer.function->localSize + 63) / 64 * 64;
   }
   size_t size = frame.registers + function.frame.size();
@@ -207,8 +208,7 @@ void Thread::finishCopies(size_t groups) {
                copy.size);
       } else {
         for (uint32_t k = 0; k < copy.sourceSize; ++k)
-          to[k] =
-              *resolveGlobal(*this, place, copy.from + k, 1, Access::Load);
+          to[k] = *resolveGlobal(*this, place, copy.from + k, 1, Access::Load);
       }
     }
     copyGroups.pop_front();
@@ -282,9 +282,8 @@ void Block::run(uint64_t number) {
     for (uint32_t warp = 0; warp < warps; ++warp)
       progress |= runWarp(warp);
     progress |= releaseBarriers();
-    bool done = std::all_of(threads.begin(), threads.end(), [](Thread &t) {
-      return t.state == State::Exited;
-    });
+    bool done = std::all_of(threads.begin(), threads.end(),
+                            [](Thread &t) { return t.state == State::Exited; });
     if (done)
       return;
     if (!progress)

@@ -74,6 +74,8 @@ struct Thread {
   uint8_t *params = nullptr;
   uint64_t paramsSize = 0;
   uint64_t turns = 0;
+  /// What the store that is checked for races writes, or null.
+  const uint8_t *storing = nullptr;
   uint32_t barrier = 0, barrierCount = 0;
   std::vector<uint64_t> registers;
   std::vector<uint8_t> paramStack, localStack;
@@ -143,15 +145,13 @@ void runLaunch(const Launch &launch);
 // What handlers of instructions use
 //===----------------------------------------------------------------------===//
 
-template <class T>
-inline T get(const Thread &t, uint32_t slot) {
+template <class T> inline T get(const Thread &t, uint32_t slot) {
   T value;
   std::memcpy(static_cast<void *>(&value), &t.r[slot], sizeof(T));
   return value;
 }
 
-template <class T>
-inline void put(Thread &t, uint32_t slot, T value) {
+template <class T> inline void put(Thread &t, uint32_t slot, T value) {
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof(T));
   t.r[slot] = bits;

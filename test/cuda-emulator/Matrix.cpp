@@ -101,8 +101,8 @@ static void gather(Warp &warp, const Instruction &i, const Shape &shape,
   }
 }
 
-/// Calls `f` with each element of C and D: its row, column, the slot in C and in
-/// D and the number within the register.
+/// Calls `f` with each element of C and D: its row, column, the slot in C and
+/// in D and the number within the register.
 template <class F>
 static void forOutputs(Warp &warp, const Instruction &i, const Shape &shape,
                        F f) {
@@ -133,8 +133,8 @@ static void multiplyIntegers(Warp &warp, const Instruction &i, uint32_t) {
   // D may be other registers of C.
   uint32_t results[128], at = 0;
   forOutputs(warp, i, shape,
-             [&](Thread &t, uint32_t row, uint32_t column, uint32_t c,
-                 uint32_t, uint32_t) {
+             [&](Thread &t, uint32_t row, uint32_t column, uint32_t c, uint32_t,
+                 uint32_t) {
                int64_t sum = get<int32_t>(t, c);
                for (uint32_t k = 0; k < shape.k; ++k) {
                  if (isBits)
@@ -166,8 +166,8 @@ static void multiplyFloats(Warp &warp, const Instruction &i, uint32_t) {
   };
   uint32_t at = 0;
   forOutputs(warp, i, shape,
-             [&](Thread &t, uint32_t row, uint32_t column, uint32_t c,
-                 uint32_t, uint32_t part) {
+             [&](Thread &t, uint32_t row, uint32_t column, uint32_t c, uint32_t,
+                 uint32_t part) {
                double sum = 0;
                for (uint32_t k = 0; k < shape.k; ++k)
                  sum += a[row][k] * b[column][k];
@@ -175,19 +175,19 @@ static void multiplyFloats(Warp &warp, const Instruction &i, uint32_t) {
                ++at;
              });
   at = 0;
-  forOutputs(warp, i, shape,
-             [&](Thread &t, uint32_t, uint32_t, uint32_t, uint32_t d,
-                 uint32_t part) {
-               double sum = results[at / 4][at % 4];
-               ++at;
-               if (shape.d == Type::F16) {
-                 uint32_t mask = 0xFFFFu << 16 * part;
-                 uint32_t bits = uint32_t(Half(sum).bits) << 16 * part;
-                 put<uint32_t>(t, d, (get<uint32_t>(t, d) & ~mask) | bits);
-               } else {
-                 put<float>(t, d, static_cast<float>(sum));
-               }
-             });
+  forOutputs(
+      warp, i, shape,
+      [&](Thread &t, uint32_t, uint32_t, uint32_t, uint32_t d, uint32_t part) {
+        double sum = results[at / 4][at % 4];
+        ++at;
+        if (shape.d == Type::F16) {
+          uint32_t mask = 0xFFFFu << 16 * part;
+          uint32_t bits = uint32_t(Half(sum).bits) << 16 * part;
+          put<uint32_t>(t, d, (get<uint32_t>(t, d) & ~mask) | bits);
+        } else {
+          put<float>(t, d, static_cast<float>(sum));
+        }
+      });
 }
 
 static void decodeMma(Decoder &d) {
@@ -279,8 +279,7 @@ static void decodeMma(Decoder &d) {
 static uint8_t *matrixRow(Warp &warp, const Instruction &i, uint32_t number,
                           uint32_t row, Access access) {
   Thread &t = warp.lanes[number * 8 + row];
-  uint64_t address =
-      (t.r[i.a] + static_cast<uint64_t>(i.immediate)) & i.mask;
+  uint64_t address = (t.r[i.a] + static_cast<uint64_t>(i.immediate)) & i.mask;
   if (address >> 56 == SharedWindow >> 56)
     address -= SharedWindow;
   return resolveShared(t, i, address, 16, access);
@@ -323,8 +322,7 @@ static void moveMatrices(Warp &warp, const Instruction &i, uint32_t) {
                       words[number * 32 + lane]);
 }
 
-template <bool IsLoad>
-static void decodeMatrixMove(Decoder &d) {
+template <bool IsLoad> static void decodeMatrixMove(Decoder &d) {
   if (!d.take("sync") || !d.take("aligned") || !d.take("m8n8"))
     d.fail("expected .sync.aligned.m8n8 in " + d.opcode);
   uint32_t count = d.take("x4") ? 4 : d.take("x2") ? 2 : 1;
@@ -336,9 +334,8 @@ static void decodeMatrixMove(Decoder &d) {
     d.fail("this form of " + d.opcode + " is not supported");
   d.expectOperands(2);
   const Operand &data = d.operands[IsLoad ? 0 : 1];
-  std::vector<Operand> list = data.kind == Operand::List
-                                  ? data.list
-                                  : std::vector<Operand>{data};
+  std::vector<Operand> list =
+      data.kind == Operand::List ? data.list : std::vector<Operand>{data};
   if (list.size() != count)
     d.fail("expected " + std::to_string(count) + " registers in " + d.opcode);
   std::vector<uint32_t> slots;

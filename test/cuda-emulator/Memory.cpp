@@ -70,9 +70,8 @@ TERNAC_CUDA_API CUresult cuMemFreeHost(void *pointer) {
 /// The host's address of memory of the device, or null.
 static uint8_t *hostOf(CUdeviceptr pointer, uint64_t size) {
   DeviceMemory::Allocation found = DeviceMemory::get().find(pointer, size);
-  return found.size
-             ? reinterpret_cast<uint8_t *>(pointer + found.toHost)
-             : nullptr;
+  return found.size ? reinterpret_cast<uint8_t *>(pointer + found.toHost)
+                    : nullptr;
 }
 
 /// Checks that memory is the device's, when a copy is queued.

@@ -93,8 +93,11 @@ static void decodeCvta(Decoder &d) {
       d.take("const"))
     window = 0;
   Type type = d.takeType();
-  Instruction &i = emitSimple(
-      d, !window ? move : isTo ? removeWindow : addWindow, type, 1);
+  Instruction &i = emitSimple(d,
+                              !window ? move
+                              : isTo  ? removeWindow
+                                      : addWindow,
+                              type, 1);
   i.immediate = static_cast<int64_t>(window);
 }
 
@@ -134,9 +137,9 @@ static const Instruction *load(Thread &t, const Instruction &i) {
   T value;
   memcpy(&value, from, sizeof(T));
   if constexpr (std::is_signed_v<T>)
-    t.r[i.d] = i.flags == 64 ? uint64_t(int64_t(value))
-                             : uint64_t(int64_t(value)) &
-                                   ((uint64_t(1) << i.flags) - 1);
+    t.r[i.d] = i.flags == 64
+                   ? uint64_t(int64_t(value))
+                   : uint64_t(int64_t(value)) & ((uint64_t(1) << i.flags) - 1);
   else
     t.r[i.d] = value;
   return &i + 1;
@@ -145,22 +148,24 @@ static const Instruction *load(Thread &t, const Instruction &i) {
 template <Space S, class T>
 static const Instruction *loadVector(Thread &t, const Instruction &i) {
   const std::vector<uint32_t> &slots = i.details->slots;
-  const uint8_t *from = resolve<S>(t, i, addressOf(t, i),
-                                   sizeof(T) * slots.size(), Access::Load);
+  const uint8_t *from =
+      resolve<S>(t, i, addressOf(t, i), sizeof(T) * slots.size(), Access::Load);
   for (size_t k = 0; k < slots.size(); ++k) {
     T value;
     memcpy(&value, from + k * sizeof(T), sizeof(T));
-    t.r[slots[k]] = std::is_signed_v<T> && i.flags != 64
-                        ? uint64_t(int64_t(value)) &
-                              ((uint64_t(1) << i.flags) - 1)
-                        : uint64_t(value);
+    t.r[slots[k]] =
+        std::is_signed_v<T> && i.flags != 64
+            ? uint64_t(int64_t(value)) & ((uint64_t(1) << i.flags) - 1)
+            : uint64_t(value);
   }
   return &i + 1;
 }
 
 template <Space S, class T>
 static const Instruction *store(Thread &t, const Instruction &i) {
+  t.storing = reinterpret_cast<const uint8_t *>(&t.r[i.d]);
   uint8_t *to = resolve<S>(t, i, addressOf(t, i), sizeof(T), Access::Store);
+  t.storing = nullptr;
   memcpy(to, &t.r[i.d], sizeof(T));
   return &i + 1;
 }
@@ -168,15 +173,18 @@ static const Instruction *store(Thread &t, const Instruction &i) {
 template <Space S, class T>
 static const Instruction *storeVector(Thread &t, const Instruction &i) {
   const std::vector<uint32_t> &slots = i.details->slots;
-  uint8_t *to = resolve<S>(t, i, addressOf(t, i), sizeof(T) * slots.size(),
-                           Access::Store);
+  uint8_t data[32];
   for (size_t k = 0; k < slots.size(); ++k)
-    memcpy(to + k * sizeof(T), &t.r[slots[k]], sizeof(T));
+    memcpy(data + k * sizeof(T), &t.r[slots[k]], sizeof(T));
+  size_t size = sizeof(T) * slots.size();
+  t.storing = data;
+  uint8_t *to = resolve<S>(t, i, addressOf(t, i), size, Access::Store);
+  t.storing = nullptr;
+  memcpy(to, data, size);
   return &i + 1;
 }
 
-template <Space S>
-static Handler loadOf(Type type, bool isVector) {
+template <Space S> static Handler loadOf(Type type, bool isVector) {
   switch (type) {
   case Type::S8:
     return isVector ? loadVector<S, int8_t> : load<S, int8_t>;
@@ -201,8 +209,7 @@ static Handler loadOf(Type type, bool isVector) {
   }
 }
 
-template <Space S>
-static Handler storeOf(Type type, bool isVector) {
+template <Space S> static Handler storeOf(Type type, bool isVector) {
   switch (bitsOf(type)) {
   case 8:
     return isVector ? storeVector<S, uint8_t> : store<S, uint8_t>;
@@ -242,13 +249,36 @@ static Handler access(Space space, Type type, bool isVector) {
 /// Removes the modifiers that change no result here, and whatever sets their
 /// operand.
 static void takeHints(Decoder &d) {
-  for (const char *hint :
-       {"weak", "volatile", "relaxed", "acquire", "release", "mmio", "cta",
-        "cluster", "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt",
-        "nc", "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first",
-        "L1::evict_last", "L1::no_allocate", "L2::evict_first",
-        "L2::evict_last", "L2::evict_normal", "L2::64B", "L2::128B",
-        "L2::256B", "unified"})
+  for (const char *hint : {"weak",
+                           "volatile",
+                           "relaxed",
+                           "acquire",
+                           "release",
+                           "mmio",
+                           "cta",
+                           "cluster",
+                           "gpu",
+                           "sys",
+                           "ca",
+                           "cg",
+                           "cs",
+                           "lu",
+                           "cv",
+                           "wb",
+                           "wt",
+                           "nc",
+                           "L1::evict_normal",
+                           "L1::evict_unchanged",
+                           "L1::evict_first",
+                           "L1::evict_last",
+                           "L1::no_allocate",
+                           "L2::evict_first",
+                           "L2::evict_last",
+                           "L2::evict_normal",
+                           "L2::64B",
+                           "L2::128B",
+                           "L2::256B",
+                           "unified"})
     d.take(hint);
   if (d.take("L2::cache_hint") && d.operands.size() > 2)
     d.operands.pop_back();
@@ -266,8 +296,7 @@ static Space takeSpace(Decoder &d) {
   return Space::Generic;
 }
 
-template <bool IsLoad>
-static void decodeAccess(Decoder &d) {
+template <bool IsLoad> static void decodeAccess(Decoder &d) {
   takeHints(d);
   Space space = takeSpace(d);
   uint32_t count = d.take("v2") ? 2 : d.take("v4") ? 4 : d.take("v8") ? 8 : 1;
@@ -410,7 +439,7 @@ void ternac::cuda_emulator::addMemoryInstructions(DecodeTable &table) {
   table["ldu"] = decodeAccess<true>;
   table["st"] = decodeAccess<false>;
   table["cp"] = decodeCp;
-  for (const char *hint : {"prefetch", "prefetchu", "createpolicy", "discard",
-                           "applypriority"})
+  for (const char *hint :
+       {"prefetch", "prefetchu", "createpolicy", "discard", "applypriority"})
     table[hint] = decodeIgnored;
 }

@@ -101,8 +101,9 @@ TERNAC_CUDA_API CUresult cuModuleLoadDataEx(CUmodule *result, const void *image,
     return driver.fail("cuModuleLoadDataEx", error, message);
   };
   // A program falls back from machine code to PTX, so this is no misuse.
-  if (!memcmp(text, "\x7F"
-                    "ELF",
+  if (!memcmp(text,
+              "\x7F"
+              "ELF",
               4) ||
       !memcmp(text, "\x50\xED\x55\xBA", 4)) {
     errors.write("the image is machine code, and this device has only PTX");
@@ -346,8 +347,8 @@ CUresult makeKernelNode(Driver &driver, const char *call,
                     std::to_string(params.func->maxDynamicShared) +
                     " are allowed");
   if (params.sharedMemBytes + kernel.staticShared >
-      std::max<uint64_t>(49152, params.func->maxDynamicShared +
-                                    kernel.staticShared))
+      std::max<uint64_t>(49152,
+                         params.func->maxDynamicShared + kernel.staticShared))
     return fail(CUDA_ERROR_INVALID_VALUE, "too much shared memory");
   node.type = CU_GRAPH_NODE_TYPE_KERNEL;
   node.function = params.func;
@@ -399,17 +400,19 @@ CUresult makeKernelNode(Driver &driver, const char *call,
 
 } // namespace ternac::cuda_emulator
 
-TERNAC_CUDA_API CUresult cuLaunchKernel(
-    CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ,
-    unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,
-    CUstream handle, void **kernelParams, void **extra) {
+TERNAC_CUDA_API CUresult cuLaunchKernel(CUfunction function, unsigned gridX,
+                                        unsigned gridY, unsigned gridZ,
+                                        unsigned blockX, unsigned blockY,
+                                        unsigned blockZ, unsigned shared,
+                                        CUstream handle, void **kernelParams,
+                                        void **extra) {
   TERNAC_CHECK(false);
   StreamHandle *stream = driver.stream(handle);
   if (!stream)
     return driver.fail(__func__, CUDA_ERROR_INVALID_HANDLE, "no such stream");
-  CUDA_KERNEL_NODE_PARAMS params{function, gridX,  gridY,        gridZ,
-                                 blockX,   blockY, blockZ,       shared,
-                                 kernelParams,     extra, nullptr, nullptr};
+  CUDA_KERNEL_NODE_PARAMS params{function,     gridX,  gridY,   gridZ,
+                                 blockX,       blockY, blockZ,  shared,
+                                 kernelParams, extra,  nullptr, nullptr};
   auto node = std::make_shared<GraphNodeHandle>();
   if (CUresult error = makeKernelNode(driver, __func__, params, *node))
     return error;

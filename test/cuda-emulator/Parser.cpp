@@ -64,16 +64,19 @@ void Decoder::parseTopLevel() {
       return;
     }
     if (text == ".file" || text == ".loc") {
-      while (lexer.peek().kind != Token::End && lexer.peek().line == token.line)
-        lexer.take();
+      lexer.skipLine(token.line);
       return;
     }
     if (text == ".section") {
       lexer.take();
       expect("{");
       for (int depth = 1; depth && lexer.peek().kind != Token::End;) {
-        std::string part = lexer.take().text;
-        depth += part == "{" ? 1 : part == "}" ? -1 : 0;
+        if (lexer.takeIf("{"))
+          ++depth;
+        else if (lexer.takeIf("}"))
+          --depth;
+        else
+          lexer.take();
       }
       return;
     }
@@ -261,7 +264,7 @@ void Decoder::parseBody() {
     } else if (lexer.takeIf(".global") || lexer.takeIf(".const")) {
       parseVariable(Space::Global, false);
     } else if (lexer.peek().text == ".loc" || lexer.peek().text == ".file") {
-      lexer.skipLine();
+      lexer.skipLine(line);
     } else if (lexer.takeIf(".pragma")) {
       while (!lexer.takeIf(";"))
         lexer.take();
@@ -312,8 +315,8 @@ void Decoder::parseVariable(Space space, bool isExtern) {
     if (lexer.takeIf("="))
       parseInitializer(*variable, type);
     if (space == Space::Global) {
-      variable->size = std::max<uint64_t>(variable->size,
-                                          variable->contents.size());
+      variable->size =
+          std::max<uint64_t>(variable->size, variable->contents.size());
       variable->contents.resize(variable->size);
     }
     Symbol symbol{Symbol::Variable};
@@ -349,8 +352,8 @@ void Decoder::parseInitializer(Variable &variable, Type type) {
       bool isGeneric = lexer.takeIf("generic");
       if (isGeneric)
         expect("(");
-      Variable::Reference reference{variable.contents.size(),
-                                    lexer.take().text, 0};
+      Variable::Reference reference{variable.contents.size(), lexer.take().text,
+                                    0};
       if (isGeneric)
         expect(")");
       if (lexer.takeIf("+"))
@@ -412,8 +415,8 @@ void Decoder::finishFunction() {
   }
 }
 
-/// Gives each kernel places for the shared variables that it or the functions it
-/// calls use.
+/// Gives each kernel places for the shared variables that it or the functions
+/// it calls use.
 void Decoder::placeShared() {
   for (auto &[name, kernel] : module->functions) {
     if (!kernel->isKernel)

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// PTX text is decoded once to arrays of small instructions. Every operand is the
-// number of a 64-bit slot of the frame: registers, constants, special registers
-// and addresses of variables all are slots, so that no instruction has cases.
+// PTX text is decoded once to arrays of small instructions. Every operand is
+// the number of a 64-bit slot of the frame: registers, constants, special
+// registers and addresses of variables all are slots, so that no instruction
+// has cases.
 //
 //===----------------------------------------------------------------------===//
 
@@ -81,10 +82,34 @@ struct Variable {
 };
 
 enum class Special : uint8_t {
-  TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ, NctaidX,
-  NctaidY, NctaidZ, LaneId, WarpId, NWarpId, LaneMaskEq, LaneMaskLt, LaneMaskLe,
-  LaneMaskGt, LaneMaskGe, SmId, NSmId, GridId, DynamicSharedSize,
-  TotalSharedSize, WarpSize, One, Zero
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaidX,
+  CtaidY,
+  CtaidZ,
+  NctaidX,
+  NctaidY,
+  NctaidZ,
+  LaneId,
+  WarpId,
+  NWarpId,
+  LaneMaskEq,
+  LaneMaskLt,
+  LaneMaskLe,
+  LaneMaskGt,
+  LaneMaskGe,
+  SmId,
+  NSmId,
+  GridId,
+  DynamicSharedSize,
+  TotalSharedSize,
+  WarpSize,
+  One,
+  Zero
 };
 
 struct Parameter {

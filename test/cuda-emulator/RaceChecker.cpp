@@ -38,10 +38,24 @@ void RaceChecker::note(Thread &thread, const Instruction &instruction,
                     std::to_string(past.thread) + " " + what +
                     " the same byte in line " + std::to_string(past.line));
   };
+  // Threads may write the same value.
+  auto isUnchanged = [&](uint64_t at) {
+    if (!thread.storing)
+      return false;
+    const uint8_t *memory = nullptr;
+    if (isShared) {
+      memory = at < block.sharedSize ? block.shared + at : nullptr;
+    } else {
+      DeviceMemory::Allocation found = DeviceMemory::get().find(at, 1);
+      if (found.size)
+        memory = reinterpret_cast<const uint8_t *>(at + found.toHost);
+    }
+    return memory && *memory == thread.storing[at - address];
+  };
   auto &bytes = isShared ? shared : global;
   for (uint64_t k = address; k < address + size; ++k) {
     Byte &byte = bytes[k];
-    if (conflicts(byte.store))
+    if (conflicts(byte.store) && !isUnchanged(k))
       report(byte.store, "wrote");
     Past now{block.epoch, warpEpoch, thread.index, instruction.line, isAtomic};
     if (access == Access::Load) {

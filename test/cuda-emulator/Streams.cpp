@@ -332,8 +332,8 @@ TERNAC_CUDA_API CUresult cuGraphExecKernelNodeSetParams_v2(
   return CUDA_SUCCESS;
 }
 
-TERNAC_CUDA_API CUresult cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph,
-                                              CUgraphExecUpdateResultInfo *info) {
+TERNAC_CUDA_API CUresult cuGraphExecUpdate_v2(
+    CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo *info) {
   TERNAC_CHECK(false);
   TERNAC_EXEC(exec);
   TERNAC_GRAPH(graph);

@@ -13,8 +13,7 @@
 
 using namespace ternac::cuda_emulator;
 
-template <class F>
-static void forLanes(uint32_t lanes, F f) {
+template <class F> static void forLanes(uint32_t lanes, F f) {
   for (uint32_t lane = 0; lane < 32; ++lane)
     if (lanes >> lane & 1)
       f(lane);
@@ -128,8 +127,7 @@ static void vote(Warp &warp, const Instruction &i, uint32_t lanes) {
                     : i.flags == Any     ? ballot != 0
                     : i.flags == Uniform ? !ballot || ballot == lanes
                                          : ballot;
-  forLanes(lanes,
-           [&](uint32_t lane) { warp.lanes[lane].r[i.d] = result; });
+  forLanes(lanes, [&](uint32_t lane) { warp.lanes[lane].r[i.d] = result; });
 }
 
 static void decodeVote(Decoder &d) {
@@ -203,9 +201,8 @@ static void reduce(Warp &warp, const Instruction &i, uint32_t lanes) {
     result = isFirst ? value : static_cast<T>(F(result, value));
     isFirst = false;
   });
-  forLanes(lanes, [&](uint32_t lane) {
-    put<T>(warp.lanes[lane], i.d, result);
-  });
+  forLanes(lanes,
+           [&](uint32_t lane) { put<T>(warp.lanes[lane], i.d, result); });
 }
 
 static void decodeRedux(Decoder &d) {
