@@ -21,9 +21,12 @@ config.environment["PATH"] = os.pathsep.join(
 config.environment["LLVM_SYMBOLIZER_PATH"] = os.path.join(
     config.llvm_tools_dir, "llvm-symbolizer"
 )
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TERNAC_CUDA_DRIVER"):
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
+# CUDA's devices are those of the emulated driver, unless another one is named.
+cuda_emulator = os.path.join(config.ternac_obj_root, "lib", "libternac-cuda-emulator.so")
+config.environment["TERNAC_CUDA_DRIVER"] = os.environ.get("TERNAC_CUDA_DRIVER", cuda_emulator)
 
 if config.compiler_launcher:
     config.environment["CMAKE_CXX_COMPILER_LAUNCHER"] = config.compiler_launcher
@@ -36,10 +39,7 @@ config.substitutions += [
     ("%fake_model", os.path.join(unit_dir, "Runtime", "models", "FakeModel.so")),
     ("%plugins", os.path.join(config.test_exec_root, "plugin")),
     ("%python", config.python),
-    (
-        "%cuda_emulator",
-        os.path.join(config.ternac_obj_root, "lib", "libternac-cuda-emulator.so"),
-    ),
+    ("%cuda_emulator", cuda_emulator),
     ("%src_root", config.ternac_src_root),
     ("%obj_root", config.ternac_obj_root),
     ("%tiny_model", os.path.join(config.ternac_src_root, "examples", "tiny-bitnet")),

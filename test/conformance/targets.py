@@ -11,9 +11,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from bare import Device, emulate, missing  # noqa: E402
-from host import host_features  # noqa: E402
+from bare import BUILD, Device, emulate, missing  # noqa: E402
+from host import host_features, use_cuda_emulator  # noqa: E402
 from machines import AARCH64, RISCV64, Machine  # noqa: E402, F401
+
+use_cuda_emulator(BUILD)
 
 PACKINGS = ("row2", "tile2", "base3")
 _LEVEL2 = ("ssse3", "sse4_2")

@@ -18,9 +18,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test" / "python"))
 
-from host import host_features  # noqa: E402
+from host import host_features, use_cuda_emulator  # noqa: E402
 
 BIN = os.path.abspath(os.environ.get("TERNAC_BIN") or ROOT / "build" / "bin")
+use_cuda_emulator(Path(BIN).parent)
 EXAMPLE = ROOT / "examples" / "tiny-bitnet"
 
 # The options of the strictest row of the table.

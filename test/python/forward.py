@@ -11,7 +11,7 @@ from ctypes import CFUNCTYPE, POINTER, c_char_p, c_float, c_int32, c_uint32, c_u
 
 import numpy as np
 
-from bare import emulate, granted, missing
+from bare import Kernels, emulate, granted, missing
 
 ABI_VERSION = 1
 BLOCK_POSITIONS = 64
@@ -96,6 +96,7 @@ class Table(ctypes.Structure):
         ("versions", POINTER(Version)),
         ("version_count", c_uint32),
         ("reserved", c_uint32),
+        ("kernels", POINTER(Kernels)),
     ]
 
 

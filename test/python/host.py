@@ -3,6 +3,7 @@
 """What the machine that runs the tests can do."""
 
 import functools
+import os
 from pathlib import Path
 
 
@@ -14,3 +15,10 @@ def host_features():
     except OSError:
         return frozenset()
     return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
+
+
+def use_cuda_emulator(build):
+    """Makes the devices of CUDA those of the emulated driver in the folder `build`, unless the environment names another driver."""
+    emulator = Path(build) / "lib" / "libternac-cuda-emulator.so"
+    if emulator.is_file():
+        os.environ.setdefault("TERNAC_CUDA_DRIVER", str(emulator))
