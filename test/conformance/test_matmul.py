@@ -87,25 +87,25 @@ def activations(k):
 
 
 @functools.cache
-def single_ones(k):
-    """Rows with one 1 each: for every column, or for the first, the last and some more of a wide matrix."""
-    columns = np.arange(k)
-    if k > 400:
-        columns = np.unique(np.r_[:64, k - 64 : k, np.random.default_rng(k).integers(0, k, 64)])
+def single_ones(k, few):
+    """Rows with one 1 each: for every column, or for the first, the last and some more of a wide matrix, and where few are enough."""
+    columns, part = np.arange(k), 16 if few else 64
+    if k > (3 * part if few else 400):
+        columns = np.unique(np.r_[:part, k - part : k, np.random.default_rng(k).integers(0, k, part)])
     return (columns[:, None] == np.arange(k)).astype(np.int8)
 
 
 @functools.cache
-def inputs(k, few=False):
+def inputs(k, slow=False, few=False):
     """All (label, q, threads)."""
     rows = activations(k)
-    if few:
+    if slow:
         cases = (("n=0", rows[:0]), ("n=1 all 127", rows[:1]), ("n=4 extremes", rows[:4]), ("n=5", rows[3:8]))
         return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), (1, 2)) for label, q in cases]
     if k > 10000:
         return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), (1, 2)) for label, q in (("n=1 all 127", rows[:1]), ("n=5", rows[:5]))]
     cases = [(f"n={n}", np.roll(rows, -n, axis=0)[:n], (1, 2, 5) if n == 7 else (1, 2)) for n in ROWS]
-    cases += [("n=20", np.resize(rows, (20, k)), (1, 2)), ("n=1 all 127", rows[:1], (1, 2)), ("n=4 extremes", rows[:4], (1, 2)), ("single ones", single_ones(k), (1, 2))]
+    cases += [("n=20", np.resize(rows, (20, k)), (1, 2)), ("n=1 all 127", rows[:1], (1, 2)), ("n=4 extremes", rows[:4], (1, 2)), ("single ones", single_ones(k, few), (2,) if few else (1, 2))]
     if k == 50:  # more rows than kernels keep sums of
         cases.append(("n=530", np.resize(rows, (530, k)), (1, 2)))
     return [(label, np.pad(q, ((0, 0), (0, padded(k) - k))), threads) for label, q, threads in cases]
@@ -137,7 +137,7 @@ def test_matmul(build):
         for m, k in FEW_SHAPES if slow or few else SHAPES:
             weight = matrix(m, k).astype(np.int64).T
             many = many_inputs(m, k, build.target.machine is not None) if build.strategy in ("lut", "dot", "tile") and not slow else ()
-            for label, q, threads in (*inputs(k, slow), *many):
+            for label, q, threads in (*inputs(k, slow, few), *many):
                 expected = (q[:, :k].astype(np.float64) @ weight.astype(np.float64)).astype(np.int32)  # below 2^53: exact
                 sums = q.sum(axis=1, dtype=np.int32)
                 cases.run(label, f"matmul_{m}x{k}", [q, sums], [((len(q), m), np.int32)], [Exact(expected)], threads)
