@@ -38,7 +38,7 @@ public:
   void write() {
     Value heads = v.index(op.getHeads());
     Value rows = memref::DimOp::create(v.b, op.getQ(), 0);
-    v.forThreadRows(v.mul(rows, heads), [&](Value pair) {
+    v.forBlocks(v.mul(rows, heads), GpuBuilder::kThreads, [&](Value pair) {
       row = arith::DivUIOp::create(v.b, pair, heads);
       Value head = arith::RemUIOp::create(v.b, pair, heads);
       column = v.mul(head, v.index(type.getHeadDim()));
