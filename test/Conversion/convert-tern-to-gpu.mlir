@@ -132,16 +132,35 @@ module attributes {tern.target = #tern.target<name = "some", capabilities = ["su
 // -----
 
 // Attention reads the cache by its block table: the arguments of the function
-// that stand for it.
+// that stand for it. If rows are few, chunks of positions are blocks', whose
+// results a kernel of rows merges; whether they are is for the number of rows.
 
 // CHECK-LABEL: func.func @attention
-// CHECK-SAME: %{{.*}}: memref<?x16xf32>, %[[POOL:.*]]: memref<?xf16>, %[[TABLE:.*]]: memref<?x?xi32>
+// CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[POOL:.*]]: memref<?xf16>, %[[TABLE:.*]]: memref<?x?xi32>
+// CHECK: %[[ROWS:.*]] = memref.dim %[[Q]], %c0
+// CHECK: memref.dim %[[TABLE]], %c1
+// CHECK: arith.cmpi ult, %[[ROWS]], %c33
+// CHECK: scf.if
 // CHECK: gpu.launch
 // CHECK: memref.load %[[TABLE]]
 // CHECK: vector.load %[[POOL]]
-// CHECK: {tern.kernel = "tern_attention"}
+// CHECK: {tern.kernel = "tern_attention_chunk"}
+// CHECK: else
+// CHECK: gpu.launch
+// CHECK: {tern.kernel = "tern_attention_rows"}
+// CHECK: gpu.launch
+// CHECK-NOT: memref<?xf16>
+// CHECK: {tern.kernel = "tern_attention_merge"}
 func.func @attention(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf16>, %l: index, %p: memref<?xi32>, %s: memref<?xi32>, %y: memref<?x16xf32>, %a: memref<?x160xf32>, %b: memref<1003520xf32>, %env: !tern.environment) {
   tern.attention %q, %c[%l] at %p of %s into %y, %a, %b : (memref<?x16xf32>, !tern.kv_cache<1x2x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<1003520xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @long_heads(%q: memref<?x514xf32>, %c: !tern.kv_cache<1x1x514xf16>, %l: index, %p: memref<?xi32>, %s: memref<?xi32>, %y: memref<?x514xf32>, %a: memref<?x80xf32>, %b: memref<9608192xf32>, %env: !tern.environment) {
+  // expected-error@+1 {{has no lowering to kernels for heads of 514 columns}}
+  tern.attention %q, %c[%l] at %p of %s into %y, %a, %b : (memref<?x514xf32>, !tern.kv_cache<1x1x514xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x514xf32>, memref<?x80xf32>, memref<9608192xf32>) -> ()
   return
 }
 

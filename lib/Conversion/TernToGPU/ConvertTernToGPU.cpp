@@ -96,9 +96,8 @@ private:
       auto attention = dyn_cast<AttentionOp>(op);
       if (!attention)
         return op->emitOpError("has no lowering to kernels");
-      gpulowering::lowerAttention(attention, v,
-                                  caches.lookup(attention.getCache()));
-      return success();
+      return gpulowering::lowerAttention(attention, v,
+                                         caches.lookup(attention.getCache()));
     });
   }
 };
