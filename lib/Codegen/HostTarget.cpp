@@ -24,13 +24,6 @@ static void addCleanUp(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-static void buildBufferizePipeline(OpPassManager &pm) {
-  pm.addPass(tern::createTernBufferizePass());
-  addCleanUp(pm);
-  pm.addPass(tern::createTernPlanWorkspacePass());
-  addCleanUp(pm);
-}
-
 static void buildLLVMPipeline(OpPassManager &pm,
                               const ConvertVectorToLLVMPassOptions &options) {
   pm.addPass(createSCFToControlFlowPass());
@@ -60,7 +53,11 @@ void HostTarget::buildConfigurePipeline(OpPassManager &pm,
 void HostTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
   switch (phase) {
   case Phase::Bufferized:
-    return buildBufferizePipeline(pm);
+    pm.addPass(tern::createTernBufferizePass());
+    addCleanUp(pm);
+    buildBufferPipeline(pm);
+    pm.addPass(tern::createTernPlanWorkspacePass());
+    return addCleanUp(pm);
   case Phase::Vectorized:
     buildVectorizePipeline(pm);
     return addCleanUp(pm);

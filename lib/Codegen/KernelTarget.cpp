@@ -9,6 +9,7 @@
 
 #include "ternac/Conversion/Kernels.h"
 #include "ternac/Conversion/Passes.h"
+#include "ternac/Dialect/Tern/Transforms/Passes.h"
 #include "ternac/Support/MakeError.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -20,6 +21,10 @@ using namespace ternac;
 
 void KernelTarget::registerDialects(DialectRegistry &registry) const {
   registry.insert<gpu::GPUDialect>();
+}
+
+void KernelTarget::buildBufferPipeline(OpPassManager &pm) const {
+  pm.addPass(tern::createTernGroupRowsPass());
 }
 
 void KernelTarget::buildVectorizePipeline(OpPassManager &pm) const {

@@ -1,6 +1,7 @@
 // RUN: ternac-opt %s --convert-tern-to-gpu --canonicalize --cse --split-input-file --verify-diagnostics | FileCheck %s
 
-// A block has rows, its threads have columns; the host only asks for sizes.
+// A block has rows, its threads have columns, four at a time; the host only asks
+// for sizes.
 
 // CHECK-LABEL: func.func @add
 // CHECK-DAG: %[[COLUMNS:.*]] = arith.constant 16 : index
@@ -9,8 +10,9 @@
 // CHECK: %[[BLOCKS:.*]] = arith.minui %[[ROWS]]
 // CHECK: gpu.launch blocks(%[[BLOCK:.*]], %{{.*}}, %{{.*}}) in (%[[GRID:.*]] = %[[BLOCKS]], {{.*}}) threads(%[[THREAD:.*]], %{{.*}}, %{{.*}}) in (%{{.*}} = %[[THREADS]]
 // CHECK: scf.for %[[ROW:.*]] = %[[BLOCK]] to %[[ROWS]] step %[[GRID]]
-// CHECK: scf.for %[[COLUMN:.*]] = %[[THREAD]] to %[[COLUMNS]] step %[[THREADS]]
-// CHECK: vector.load %{{.*}}[%[[ROW]], %[[COLUMN]]]
+// CHECK: %[[FIRST:.*]] = arith.muli %[[THREAD]], %c4
+// CHECK: scf.for %[[COLUMN:.*]] = %[[FIRST]] to %[[COLUMNS]] step %c256
+// CHECK: vector.load %{{.*}}[%[[ROW]], %[[COLUMN]]] {alignment = 16 : i64} : memref<?x16xf32>, vector<4xf32>
 // CHECK: {tern.kernel = "tern_add"}
 func.func @add(%a: memref<?x16xf32>, %env: !tern.environment) {
   tern.add %a, %a into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
@@ -45,17 +47,120 @@ func.func @matmul(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<128xi8>, 
 
 // -----
 
+// Rows that are not of whole vectors are read one number at a time, and numbers
+// that are not aligned too.
+
+// CHECK-LABEL: func.func @odd
+// CHECK: scf.for %{{.*}} to %c15 step %c64
+// CHECK: vector.load %{{.*}} : memref<?x15xf32>, vector<1xf32>
+// CHECK: gpu.launch
+// CHECK: %[[FIRST:.*]] = memref.load %{{.*}} : memref<?x16xf32, strided<[33, 1]>>
+// CHECK: vector.from_elements %[[FIRST]]
+func.func @odd(%a: memref<?x15xf32>, %b: memref<?x16xf32, strided<[33, 1]>>, %env: !tern.environment) {
+  tern.add %a, %a into %a : (memref<?x15xf32>, memref<?x15xf32>, memref<?x15xf32>) -> ()
+  tern.add %b, %b into %b : (memref<?x16xf32, strided<[33, 1]>>, memref<?x16xf32, strided<[33, 1]>>, memref<?x16xf32, strided<[33, 1]>>) -> ()
+  return
+}
+
+// -----
+
+// One thread stores what all have the same.
+
+// CHECK-LABEL: func.func @quantize
+// CHECK: %[[IS_FIRST:.*]] = arith.cmpi eq, %{{.*}}, %c0
+// CHECK: scf.if %[[IS_FIRST]]
+// CHECK-NEXT: memref.store %{{.*}} : memref<?xf32>
+// CHECK: scf.if %[[IS_FIRST]]
+// CHECK-NEXT: memref.store %{{.*}} : memref<?xi32>
+func.func @quantize(%x: memref<?x16xf32>, %q: memref<?x16xi8>, %step: memref<?xf32>, %sum: memref<?xi32>, %env: !tern.environment) {
+  tern.quantize %x into %q, %step, %sum : (memref<?x16xf32>, memref<?x16xi8>, memref<?xf32>, memref<?xi32>) -> ()
+  return
+}
+
+// -----
+
+// Ops of a group are one kernel, after the last view that any of them needs.
+
+// CHECK-LABEL: func.func @group
+// CHECK: memref.view
+// CHECK: gpu.launch
+// CHECK: arith.addf
+// CHECK: vector.store
+// CHECK: gpu.barrier
+// CHECK: math.sqrt
+// CHECK: {tern.kernel = "tern_add_rms_norm"}
+// CHECK-NOT: gpu.launch
+func.func @group(%a: memref<?x16xf32>, %n: index, %w: memref<?xi8>, %env: !tern.environment) {
+  %c0 = arith.constant 0 : index
+  tern.add %a, %a into %a {tern.row_group = 3 : i64} : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  %g = memref.view %w[%n][] : memref<?xi8> to memref<16xf32>
+  tern.rms_norm %a, %g into %a {eps = 1.0 : f32, tern.row_group = 3 : i64} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// Where threads exchange values in subgroups, blocks have as many threads as
+// pay, and one number of each subgroup goes through the memory of the block.
+// Heads of a row are the subgroups'.
+
+module attributes {tern.target = #tern.target<name = "some", capabilities = ["subgroup_32"], vector_bits = 32>} {
+  // CHECK-LABEL: func.func @wide
+  // CHECK: gpu.launch {{.*}} threads({{.*}}) in (%{{.*}} = %c640, {{.*}}) workgroup(%[[SHARED:.*]] : memref<32xf32, #gpu.address_space<workgroup>>)
+  // CHECK-COUNT-5: gpu.shuffle xor
+  // CHECK: memref.store %{{.*}}, %[[SHARED]]
+  // CHECK: gpu.barrier
+  // CHECK: memref.load %[[SHARED]]
+  // CHECK-COUNT-5: gpu.shuffle xor
+  // CHECK: gpu.barrier
+  func.func @wide(%a: memref<?x2560xf32>, %g: memref<2560xf32>, %env: !tern.environment) {
+    tern.rms_norm %a, %g into %a {eps = 1.0 : f32} : (memref<?x2560xf32>, memref<2560xf32>, memref<?x2560xf32>) -> ()
+    return
+  }
+
+  // CHECK-LABEL: func.func @rope
+  // CHECK: gpu.launch {{.*}} threads(%[[THREAD:.*]], %{{.*}}, %{{.*}}) in (%{{.*}} = %c128
+  // CHECK-DAG: %[[SUBGROUP:.*]] = arith.divui %[[THREAD]], %c32
+  // CHECK-DAG: %[[LANE:.*]] = arith.remui %[[THREAD]], %c32
+  // CHECK: scf.for %{{.*}} = %[[SUBGROUP]] to %c8 step %c4
+  func.func @rope(%x: memref<?x512xf32>, %p: memref<?xi32>, %t: memref<256x64xf32>, %env: !tern.environment) {
+    tern.rope %x, %p, %t into %x : (memref<?x512xf32>, memref<?xi32>, memref<256x64xf32>, memref<?x512xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
 // Attention reads the cache by its block table: the arguments of the function
-// that stand for it.
+// that stand for it. If rows are few, chunks of positions are blocks', whose
+// results a kernel of rows merges; whether they are is for the number of rows.
 
 // CHECK-LABEL: func.func @attention
-// CHECK-SAME: %{{.*}}: memref<?x16xf32>, %[[POOL:.*]]: memref<?xf16>, %[[TABLE:.*]]: memref<?x?xi32>
+// CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[POOL:.*]]: memref<?xf16>, %[[TABLE:.*]]: memref<?x?xi32>
+// CHECK: %[[ROWS:.*]] = memref.dim %[[Q]], %c0
+// CHECK: memref.dim %[[TABLE]], %c1
+// CHECK: arith.cmpi ult, %[[ROWS]], %c33
+// CHECK: scf.if
 // CHECK: gpu.launch
 // CHECK: memref.load %[[TABLE]]
 // CHECK: vector.load %[[POOL]]
-// CHECK: {tern.kernel = "tern_attention"}
+// CHECK: {tern.kernel = "tern_attention_chunk"}
+// CHECK: else
+// CHECK: gpu.launch
+// CHECK: {tern.kernel = "tern_attention_rows"}
+// CHECK: gpu.launch
+// CHECK-NOT: memref<?xf16>
+// CHECK: {tern.kernel = "tern_attention_merge"}
 func.func @attention(%q: memref<?x16xf32>, %c: !tern.kv_cache<1x2x8xf16>, %l: index, %p: memref<?xi32>, %s: memref<?xi32>, %y: memref<?x16xf32>, %a: memref<?x160xf32>, %b: memref<1003520xf32>, %env: !tern.environment) {
   tern.attention %q, %c[%l] at %p of %s into %y, %a, %b : (memref<?x16xf32>, !tern.kv_cache<1x2x8xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x16xf32>, memref<?x160xf32>, memref<1003520xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @long_heads(%q: memref<?x514xf32>, %c: !tern.kv_cache<1x1x514xf16>, %l: index, %p: memref<?xi32>, %s: memref<?xi32>, %y: memref<?x514xf32>, %a: memref<?x80xf32>, %b: memref<9608192xf32>, %env: !tern.environment) {
+  // expected-error@+1 {{has no lowering to kernels for heads of 514 columns}}
+  tern.attention %q, %c[%l] at %p of %s into %y, %a, %b : (memref<?x514xf32>, !tern.kv_cache<1x1x514xf16>, index, memref<?xi32>, memref<?xi32>, memref<?x514xf32>, memref<?x80xf32>, memref<9608192xf32>) -> ()
   return
 }
 

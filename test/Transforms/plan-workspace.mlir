@@ -164,3 +164,25 @@ func.func @fixed(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}
   "test.use"(%e) : (memref<96xi16>) -> ()
   return
 }
+
+// -----
+
+// Buffers of a group live as long as the group: rows are of different ops at a
+// time.
+
+// CHECK-LABEL: func.func @group
+// CHECK-SAME: tern.workspace_bytes_per_row = 192 : i64
+func.func @group(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x16xf32>
+  %a = memref.alloc(%n) : memref<?x16xf32>
+  tern.add %x, %x into %a {tern.row_group = 0 : i64} : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  %b = memref.alloc(%n) : memref<?x16xf32>
+  tern.add %a, %a into %b {tern.row_group = 0 : i64} : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  %c = memref.alloc(%n) : memref<?x16xf32>
+  tern.add %b, %b into %c {tern.row_group = 0 : i64} : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  // Behind the group bytes are free again.
+  %d = memref.alloc(%n) : memref<?x16xf32>
+  tern.add %c, %c into %d : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+  return
+}

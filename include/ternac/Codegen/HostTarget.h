@@ -30,6 +30,8 @@ public:
 protected:
   /// Names of the strategies that the target can lower.
   virtual std::vector<std::string> strategies() const = 0;
+  /// Passes on ops on buffers before these get their places in the workspace.
+  virtual void buildBufferPipeline(mlir::OpPassManager &pm) const {}
   /// Passes from `bufferized` to `vectorized`; cleaning up follows.
   virtual void buildVectorizePipeline(mlir::OpPassManager &pm) const = 0;
   /// How vectors, and dialects of the machine beside them, become LLVM's.

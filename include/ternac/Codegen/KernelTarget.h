@@ -30,6 +30,7 @@ public:
 protected:
   /// Passes that end in `replaceKernels`.
   virtual void buildKernelPipeline(mlir::OpPassManager &pm) const = 0;
+  void buildBufferPipeline(mlir::OpPassManager &pm) const override;
   void buildVectorizePipeline(mlir::OpPassManager &pm) const override;
 };
 

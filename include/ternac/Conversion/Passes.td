@@ -137,8 +137,9 @@ def ConvertTernToGPUPass : Pass<"convert-tern-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Lowers tern ops on buffers to kernels";
   let description = [{
     Every op becomes a `gpu.launch` in which each block of threads has rows, or
-    numbers of the result, and its threads have columns. What lies between the
-    launches is code of the host, which touches no memory.
+    numbers of the result, and its threads have columns, a few at a time. A group
+    of tern-group-rows becomes one launch, in which barriers separate its ops.
+    What lies between the launches is code of the host, which touches no memory.
 
     Example:
 

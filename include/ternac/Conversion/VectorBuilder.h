@@ -30,6 +30,7 @@ struct VectorOptions {
   bool f16Convert = false;
   bool vectorPopcount = false; ///< of i32
   bool bytePopcount = false;
+  bool subgroups = false; ///< of 32 threads of a block exchange values
   int64_t registers = 16; ///< of vectors
   /// A register on the stack is found by a product: loops must not spill.
   bool unknownLength = false;
@@ -96,6 +97,10 @@ public:
                   llvm::function_ref<void()> otherwise);
   /// This thread's rows of [0, count).
   virtual void forThreadRows(mlir::Value count, Body body);
+  /// This thread's parts of rows [0, count), of which each has `parts`.
+  virtual void
+  forRowParts(mlir::Value count, int64_t parts,
+              llvm::function_ref<void(mlir::Value row, mlir::Value part)> body);
   /// Shares [0, count) out between the threads: to each an equal part, in
   /// multiples of `step`, and what is left, a 1/kShareLeft of all, in pieces to
   /// whoever comes first, so that all finish together however fast they are.
@@ -119,11 +124,17 @@ public:
              llvm::function_ref<void(mlir::Value column, int64_t width)> body);
 
   // Memory.
-  mlir::Value load(mlir::Value memref, mlir::ValueRange indices, int64_t width);
+  virtual mlir::Value load(mlir::Value memref, mlir::ValueRange indices,
+                           int64_t width);
   /// Loads f32, f16, bf16, i8 or i32 and converts to f32.
   mlir::Value loadF32(mlir::Value memref, mlir::ValueRange indices,
                       int64_t width);
-  void store(mlir::Value vector, mlir::Value memref, mlir::ValueRange indices);
+  virtual void store(mlir::Value vector, mlir::Value memref,
+                     mlir::ValueRange indices);
+  /// Stores a number of a row, or of a part of one, of which all threads that
+  /// work on it have the same.
+  virtual void storeOnce(mlir::Value number, mlir::Value memref,
+                         mlir::ValueRange indices);
 
   // Arithmetic on vectors (or scalars) of f32.
   mlir::Value addF(mlir::Value a, mlir::Value c);
@@ -159,10 +170,10 @@ public:
   virtual void barrier();
 
 private:
-  mlir::Value f16ToF32(mlir::Value vector);
-  mlir::Value f32ToF16(mlir::Value vector);
   mlir::Value reduce(mlir::Value vector,
                      llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>);
+  mlir::Value f16ToF32(mlir::Value vector);
+  mlir::Value f32ToF16(mlir::Value vector);
   mlir::Value constantLike(mlir::Value value, double number);
   mlir::Value constantBitsLike(mlir::Value value, uint32_t bits);
   mlir::Value bitsOf(mlir::Value value, mlir::Type element);

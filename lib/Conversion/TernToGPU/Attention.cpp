@@ -5,18 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block has one row and one head. It goes through the blocks of the cache,
-// whose 64 positions are its threads': each has the score of one, and all
-// together the largest and the sum of the weights; then each thread adds up
-// some columns of the values. Sums so far are scaled down whenever a larger
-// score comes up (Milakov and Gimelshein, "Online normalizer calculation for
-// softmax", 2018). A row's bits depend on nothing but its sequence.
+// If rows are few, a block has a row, a head of the cache and a chunk of the
+// positions, and leaves its result in the scratch; a block of a second kernel
+// merges those of a row. Otherwise a block has all chunks of a row and a head.
+// Which of the two is for the number of rows, never for the positions: calls
+// with the same rows launch the same.
 //
 //===----------------------------------------------------------------------===//
 
+#include "AttentionChunk.h"
 #include "Lowering.h"
-
-#include "ternac/Conversion/KVCache.h"
 
 #include <cmath>
 
@@ -26,36 +24,45 @@ using namespace ternac::tern;
 
 namespace {
 
-class AttentionKernel {
+class AttentionKernels {
 public:
-  AttentionKernel(AttentionOp op, GpuBuilder &v, const CacheBuffers &cache)
-      : op(op), v(v), type(cast<KVCacheType>(op.getCache().getType())),
-        places(v, type, cache), window(windowLength()) {
-    static_assert(CachePlaces::kBlock == GpuBuilder::kThreads,
-                  "a thread has a position");
-  }
+  AttentionKernels(AttentionOp op, GpuBuilder &v, const CacheBuffers &cache)
+      : op(op), v(v), shape(op, v.options.subgroups),
+        places(v, cast<KVCacheType>(op.getCache().getType()), cache),
+        window(windowLength()) {}
 
-  void write() {
-    Value heads = v.index(op.getHeads());
-    Value rows = memref::DimOp::create(v.b, op.getQ(), 0);
-    v.forThreadRows(v.mul(rows, heads), [&](Value pair) {
-      row = arith::DivUIOp::create(v.b, pair, heads);
-      Value head = arith::RemUIOp::create(v.b, pair, heads);
-      column = v.mul(head, v.index(type.getHeadDim()));
-      cacheHead = arith::DivUIOp::create(v.b, head, v.index(op.getGroup()));
-      writeRow();
-    });
+  LogicalResult write() {
+    if (shape.valueThreads > ChunkShape::kThreads)
+      return op.emitOpError("has no lowering to kernels for heads of ")
+             << shape.headDim << " columns";
+    rows = memref::DimOp::create(v.b, op.getQ(), 0);
+    Value columns = memref::DimOp::create(v.b, places.table, 1);
+    chunks = v.div(v.add(columns, v.index(ChunkShape::kBlocks - 1)),
+                   ChunkShape::kBlocks);
+    Value numbers =
+        v.mul(v.mul(rows, chunks), v.index(op.getHeads() * entrySize()));
+    Value isFew = arith::AndIOp::create(
+        v.b, v.isBelow(rows, v.index(kFewRows + 1)),
+        v.isBelow(numbers, v.index(op.getSharedScratch() + 1)));
+    v.ifThenElse(isFew, [&] { writeChunks(); }, [&] { writeRows(); });
+    writeMerge(arith::SelectOp::create(v.b, isFew, v.index(1), v.index(0)));
+    return success();
   }
 
 private:
   using Values = SmallVector<Value>;
 
-  Value minus(Value a, Value c) { return arith::SubIOp::create(v.b, a, c); }
-  Value isBelow(Value a, Value c) {
-    return arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult, a, c);
-  }
-  Value scalar(Value vector) {
-    return vector::ExtractOp::create(v.b, vector, ArrayRef<int64_t>{0});
+  /// Rows that have too few heads of the cache to keep a device busy.
+  static constexpr int64_t kFewRows = 32;
+  /// The scratch has an entry for each row, chunk and head: the sums, the
+  /// largest score, the sum of the weights, and two numbers that align it.
+  int64_t entrySize() const { return shape.headDim + 4; }
+  Value scratch() { return op.getOuts()[2]; }
+  /// Where the entry begins.
+  Value entry(Value row, Value chunk, Value head) {
+    Value at = v.add(v.mul(row, chunks), chunk);
+    at = v.add(v.mul(at, v.index(op.getHeads())), head);
+    return v.mul(at, v.index(entrySize()));
   }
 
   /// The positions that count in this layer, as a value of the host; null if
@@ -76,134 +83,154 @@ private:
     return chosen;
   }
 
-  void writeRow() {
-    int64_t size = type.getHeadDim(), threads = GpuBuilder::kThreads;
-    sequence = v.loadIndex(op.getSequences(), row);
-    Value end = v.add(v.loadIndex(op.getPositions(), row), v.index(1));
-    Value begin = v.index(0);
-    if (window)
-      begin = arith::SelectOp::create(v.b, isBelow(window, end),
-                                      minus(end, window), begin);
-    weights = v.shared(v.b.getF32Type(), threads);
-    Value firstBlock = arith::DivUIOp::create(v.b, begin, v.index(threads));
-    Value lastBlock = arith::DivUIOp::create(
-        v.b, v.add(end, v.index(threads - 1)), v.index(threads));
+  /// Blocks of heads of a row.
+  int64_t parts() { return op.getHeads() / shape.heads; }
 
-    // The largest score, the sum of the weights, and this thread's columns.
-    int64_t parts = llvm::divideCeil(size, threads);
-    Values init(2 + parts, v.f32(0.0));
-    init[0] = v.f32(-INFINITY);
-    Values sums = v.forRange(firstBlock, lastBlock, 1, init,
-                             [&](Value block, ValueRange carried) {
-                               return addBlock(block, begin, end, carried);
-                             });
-    for (int64_t part = 0; part < parts; ++part) {
-      Value at = v.add(v.thread(), v.index(part * threads));
-      v.ifThen(isBelow(at, v.index(size)), [&] {
-        Value y = v.divF(sums[2 + part], sums[1]);
-        memref::StoreOp::create(v.b, y, op.getOuts().front(),
-                                ValueRange{row, v.add(column, at)});
+  /// What a block with one chunk does.
+  void writeChunks() {
+    v.nameKernel("tern_attention_chunk");
+    Value count = v.mul(v.mul(rows, v.index(parts())), chunks);
+    v.forBlocks(count, ChunkShape::kThreads, [&](Value number) {
+      Value chunk = arith::RemUIOp::create(v.b, number, chunks);
+      Value pair = arith::DivUIOp::create(v.b, number, chunks);
+      Value row = v.div(pair, parts()), part = v.rem(pair, parts());
+      ChunkAttention block(op, v, places, shape, window);
+      block.begin(row, part);
+      Value hasPositions = arith::AndIOp::create(
+          v.b, v.isBelow(chunk, block.endChunk),
+          v.isBelow(block.firstChunk, v.add(chunk, v.index(1))));
+      v.ifThen(hasPositions, [&] {
+        block.compute(chunk);
+        storeEntries(block, row, chunk, v.mul(part, v.index(shape.heads)));
+        block.release();
+      });
+    });
+  }
+
+  void storeEntries(ChunkAttention &block, Value row, Value chunk,
+                    Value firstHead) {
+    v.forRange(v.thread(), v.index(shape.columns()), v.threads(),
+               [&](Value column) {
+                 Value head = v.div(column, shape.headDim);
+                 Value at = v.add(entry(row, chunk, v.add(firstHead, head)),
+                                  v.rem(column, shape.headDim));
+                 memref::StoreOp::create(v.b, block.result(column).value,
+                                         scratch(), at);
+               });
+    v.ifThen(v.isBelow(v.thread(), v.index(shape.heads)), [&] {
+      Value at = v.add(entry(row, chunk, v.add(firstHead, v.thread())),
+                       v.index(shape.headDim));
+      memref::StoreOp::create(v.b, block.most(v.thread()), scratch(), at);
+      memref::StoreOp::create(v.b, block.sum(v.thread()), scratch(),
+                              v.add(at, v.index(1)));
+    });
+  }
+
+  /// The rows of the results of chunks, if there are such results: 1 or 0.
+  void writeMerge(Value hasChunks) {
+    v.nameKernel("tern_attention_merge");
+    v.forThreadRows(rows, [&](Value row) {
+      v.ifThen(v.isBelow(v.index(0), hasChunks), [&] {
+        ChunkAttention block(op, v, places, shape, window);
+        block.locate(row);
+        // Columns of one head, so that they have one factor.
+        int64_t lanes = v.options.lanes;
+        int64_t width = shape.headDim % lanes == 0 ? lanes : 1;
+        v.forRange(
+            v.mul(v.thread(), v.index(width)),
+            v.index(op.getHeads() * shape.headDim), v.threads() * width,
+            [&](Value column) { mergeColumns(block, row, column, width); });
+      });
+    });
+  }
+
+  void mergeColumns(ChunkAttention &block, Value row, Value column,
+                    int64_t width) {
+    Value head = v.div(column, shape.headDim);
+    Value inHead = v.rem(column, shape.headDim);
+    Values sums = v.forRange(
+        block.firstChunk, block.endChunk, 1, initial(width),
+        [&](Value chunk, ValueRange old) {
+          Value at = entry(row, chunk, head);
+          Value most = v.add(at, v.index(shape.headDim));
+          Value sum = v.add(most, v.index(1));
+          Partial part = {memref::LoadOp::create(v.b, scratch(), most),
+                          memref::LoadOp::create(v.b, scratch(), sum),
+                          v.load(scratch(), v.add(at, inHead), width)};
+          return valuesOf(merge(v, {old[0], old[1], old[2]}, part));
+        });
+    Value y = v.divF(sums[2], v.broadcast(sums[1], width));
+    v.store(y, op.getOuts().front(), {row, column});
+  }
+
+  /// What a block with all chunks of some heads of a row does.
+  void writeRows() {
+    v.nameKernel("tern_attention_rows");
+    Value count = v.mul(rows, v.index(parts()));
+    v.forBlocks(count, ChunkShape::kThreads, [&](Value pair) {
+      Value row = v.div(pair, parts());
+      ChunkAttention block(op, v, places, shape, window);
+      block.begin(row, v.rem(pair, parts()));
+      Values init;
+      for (int64_t i = 0; i < shape.columnsOfThread(); ++i)
+        llvm::append_range(init, initial(0));
+      Values sums = v.forRange(
+          block.firstChunk, block.endChunk, 1, init,
+          [&](Value chunk, ValueRange old) {
+            block.compute(chunk);
+            Values next;
+            for (int64_t i = 0; i < shape.columnsOfThread(); ++i) {
+              ValueRange mine = old.slice(3 * i, 3);
+              llvm::append_range(
+                  next, valuesOf(merge(v, {mine[0], mine[1], mine[2]},
+                                       block.result(columnOfThread(i)))));
+            }
+            block.release();
+            return next;
+          });
+      storeColumns(block, row, sums);
+    });
+  }
+
+  /// The column number i of this thread, or the last.
+  Value columnOfThread(int64_t i) {
+    Value column = v.add(v.thread(), v.index(i * ChunkShape::kThreads));
+    return arith::MinUIOp::create(v.b, column, v.index(shape.columns() - 1));
+  }
+
+  void storeColumns(ChunkAttention &block, Value row, ArrayRef<Value> sums) {
+    for (int64_t i = 0; i < shape.columnsOfThread(); ++i) {
+      Value column = v.add(v.thread(), v.index(i * ChunkShape::kThreads));
+      v.ifThen(v.isBelow(column, v.index(shape.columns())), [&] {
+        Value y = v.divF(sums[3 * i + 2], sums[3 * i + 1]);
+        memref::StoreOp::create(
+            v.b, y, op.getOuts().front(),
+            ValueRange{row, v.add(block.firstColumn, column)});
       });
     }
   }
 
-  /// What is carried, and the positions of `block` in [begin, end).
-  Values addBlock(Value block, Value begin, Value end, ValueRange carried) {
-    Value threads = v.index(GpuBuilder::kThreads);
-    Value start = places.block(sequence, block, op.getLayer());
-    Value before = v.mul(block, threads);
-    Value position = v.add(before, v.thread());
-    Value isSeen = arith::AndIOp::create(
-        v.b, isBelow(position, end),
-        arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge, position, begin));
-    Value score = scoreOf(places.keys(start, cacheHead), isSeen);
-
-    Value largest = v.maxF(v.reduceMax(v.broadcast(score, 1)), carried[0]);
-    Value shrink = weightOf(carried[0], largest);
-    // e^x is 0 for what is not seen.
-    Value weight = weightOf(score, largest);
-    Value sum =
-        v.addF(v.mulF(carried[1], shrink), v.reduceAdd(v.broadcast(weight, 1)));
-    Value values = places.values(start, cacheHead);
-    if (places.hasScales())
-      weight = scaled(weight, values, isSeen);
-    memref::StoreOp::create(v.b, weight, weights, v.thread());
-    v.synchronize();
-
-    Values next = {largest, sum};
-    Value first = arith::MaxUIOp::create(v.b, begin, before);
-    Value last = arith::MinUIOp::create(v.b, end, v.add(before, threads));
-    for (auto [part, old] : llvm::enumerate(carried.drop_front(2)))
-      next.push_back(addValues(int64_t(part), values, minus(first, before),
-                               minus(last, before), v.mulF(old, shrink)));
-    // Nobody stores weights before all have read these.
-    v.synchronize();
-    return next;
+  /// Of no chunk; a number, or `width` of them.
+  Values initial(int64_t width) {
+    return {v.f32(-INFINITY), v.f32(0.0),
+            width == 0 ? v.f32(0.0) : v.splat(0.0, width)};
   }
-
-  /// e^(score - largest).
-  Value weightOf(Value score, Value largest) {
-    return v.exp(v.subF(score, largest));
-  }
-
-  /// `number` times the scale of this thread's position, or 0.
-  Value scaled(Value number, Value place, Value isSeen) {
-    Value at = v.add(places.scalesOf(place), v.thread());
-    Value scale = memref::LoadOp::create(v.b, places.scales, at);
-    scale = arith::SelectOp::create(v.b, isSeen, scale, v.f32(0.0));
-    return v.mulF(number, scale);
-  }
-
-  /// The score of this thread's position, or -infinity if it is not seen.
-  Value scoreOf(Value keys, Value isSeen) {
-    Value sum =
-        v.forRange(v.index(0), v.index(type.getHeadDim()), 1, v.splat(0.0, 1),
-                   [&](Value d, ValueRange carried) {
-                     Value q = v.load(op.getQ(), {row, v.add(column, d)}, 1);
-                     Value at =
-                         v.add(keys, v.mul(d, v.index(CachePlaces::kBlock)));
-                     Value k = v.loadF32(places.pool, v.add(at, v.thread()), 1);
-                     return Values{v.fma(q, k, carried.front())};
-                   })
-            .front();
-    Value score =
-        v.mulF(scalar(sum), v.f32(1.0 / std::sqrt(double(type.getHeadDim()))));
-    if (places.hasScales())
-      score = scaled(score, keys, isSeen);
-    return arith::SelectOp::create(v.b, isSeen, score, v.f32(-INFINITY));
-  }
-
-  /// `sum` and the weighted values of positions [first, last) in this thread's
-  /// column number `part`; columns beyond the last are as the last.
-  Value addValues(int64_t part, Value values, Value first, Value last,
-                  Value sum) {
-    Value at = v.add(v.thread(), v.index(part * GpuBuilder::kThreads));
-    at = arith::MinUIOp::create(v.b, at, v.index(type.getHeadDim() - 1));
-    return v
-        .forRange(first, last, 1, sum,
-                  [&](Value slot, ValueRange carried) {
-                    Value place =
-                        v.add(values, v.mul(slot, v.index(type.getHeadDim())));
-                    Value value =
-                        scalar(v.loadF32(places.pool, v.add(place, at), 1));
-                    Value weight = memref::LoadOp::create(v.b, weights, slot);
-                    return Values{v.fma(weight, value, carried.front())};
-                  })
-        .front();
+  static Values valuesOf(const Partial &part) {
+    return {part.most, part.sum, part.value};
   }
 
   AttentionOp op;
   GpuBuilder &v;
-  KVCacheType type;
+  ChunkShape shape;
   CachePlaces places;
   Value window;
-  // Of the block's row and head.
-  Value row, column, cacheHead, sequence, weights;
+  // Of the host: rows, and chunks of the longest sequence.
+  Value rows, chunks;
 };
 
 } // namespace
 
-void gpulowering::lowerAttention(AttentionOp op, GpuBuilder &v,
-                                 const CacheBuffers &cache) {
-  AttentionKernel(op, v, cache).write();
+LogicalResult gpulowering::lowerAttention(AttentionOp op, GpuBuilder &v,
+                                          const CacheBuffers &cache) {
+  return AttentionKernels(op, v, cache).write();
 }

@@ -16,8 +16,8 @@ namespace ternac::gpulowering {
 
 llvm::LogicalResult lowerMatmul(tern::MatmulOp op, GpuBuilder &v);
 llvm::LogicalResult lowerLinear(tern::LinearOp op, GpuBuilder &v);
-void lowerAttention(tern::AttentionOp op, GpuBuilder &v,
-                    const CacheBuffers &cache);
+llvm::LogicalResult lowerAttention(tern::AttentionOp op, GpuBuilder &v,
+                                   const CacheBuffers &cache);
 
 } // namespace ternac::gpulowering
 

@@ -39,6 +39,7 @@ VectorOptions ternac::vectorOptions(Operation *op, int64_t lanes) {
     options.f16Convert = target.hasCapability("f16_convert");
     options.vectorPopcount = target.hasCapability("vector_popcount");
     options.bytePopcount = target.hasCapability("byte_popcount");
+    options.subgroups = target.hasCapability("subgroup_32");
     if (target.hasCapability("vector_registers_32"))
       options.registers = 32;
     options.unknownLength = target.hasCapability("unknown_vector_length");

@@ -87,8 +87,8 @@ private:
                      })
             .front();
     Value absmax = v.maxF(v.reduceMax(largest), v.f32(1e-5));
-    memref::StoreOp::create(v.b, v.divF(absmax, v.f32(127.0)), places.scales,
-                            v.add(places.scalesOf(place), slot));
+    v.storeOnce(v.divF(absmax, v.f32(127.0)), places.scales,
+                v.add(places.scalesOf(place), slot));
     return v.divF(v.f32(127.0), absmax);
   }
 
@@ -113,11 +113,8 @@ void ternac::lowerKVAppend(KVAppendOp op, VectorBuilder &v,
                            const CacheBuffers &cache) {
   auto type = cast<KVCacheType>(op.getCache().getType());
   CachePlaces places(v, type, cache);
-  Value heads = v.index(type.getHeads());
   Value rows = memref::DimOp::create(v.b, op.getK(), 0);
-  v.forThreadRows(v.mul(rows, heads), [&](Value pair) {
-    Value row = arith::DivUIOp::create(v.b, pair, heads);
-    Value head = arith::RemUIOp::create(v.b, pair, heads);
+  v.forRowParts(rows, type.getHeads(), [&](Value row, Value head) {
     Value position = v.loadIndex(op.getPositions(), row);
     Value sequence = v.loadIndex(op.getSequences(), row);
     Value block = v.index(CachePlaces::kBlock);

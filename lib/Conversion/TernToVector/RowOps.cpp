@@ -117,11 +117,9 @@ void ternac::lowerRope(RopeOp op, VectorBuilder &v) {
   Value out = op.getOuts().front();
   int64_t headDim = columns(op.getTable()), half = headDim / 2;
   // Heads are independent: one row is work for several threads, too.
-  Value heads = v.index(columns(out) / headDim);
-  v.forThreadRows(v.mul(rows(v, out), heads), [&](Value pair) {
-    Value row = arith::DivUIOp::create(v.b, pair, heads);
-    Value head =
-        v.mul(arith::RemUIOp::create(v.b, pair, heads), v.index(headDim));
+  int64_t heads = columns(out) / headDim;
+  v.forRowParts(rows(v, out), heads, [&](Value row, Value part) {
+    Value head = v.mul(part, v.index(headDim));
     Value position = v.loadIndex(op.getPositions(), row);
     v.forColumns(half, [&](Value column, int64_t width) {
       Value low = v.add(head, column);
@@ -210,7 +208,7 @@ void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
     }
     absmax = v.maxF(absmax, v.f32(1e-5));
     Value scale = v.divF(v.f32(range), absmax);
-    memref::StoreOp::create(v.b, v.divF(absmax, v.f32(range)), step, row);
+    v.storeOnce(v.divF(absmax, v.f32(range)), step, row);
 
     Value sums =
         v.forColumns(
@@ -234,7 +232,7 @@ void ternac::lowerQuantize(QuantizeOp op, VectorBuilder &v) {
              })
             .front();
     if (op.getOuts().size() > 2)
-      memref::StoreOp::create(v.b, v.reduceAdd(sums), op.getOuts()[2], row);
+      v.storeOnce(v.reduceAdd(sums), op.getOuts()[2], row);
 
     if (padded > cols) {
       auto zeros = [&](int64_t width) -> Value {

@@ -128,6 +128,15 @@ void VectorBuilder::forThreadRows(Value count, Body body) {
   forRange(range.getBegin(), range.getEnd(), 1, body);
 }
 
+void VectorBuilder::forRowParts(Value count, int64_t parts,
+                                function_ref<void(Value, Value)> body) {
+  Value each = index(parts);
+  forThreadRows(mul(count, each), [&](Value pair) {
+    Value row = arith::DivUIOp::create(b, pair, each);
+    body(row, arith::RemUIOp::create(b, pair, each));
+  });
+}
+
 void VectorBuilder::forShares(int64_t count, int64_t step, int64_t piece,
                               function_ref<void(Value, Value)> body) {
   int64_t rest = count / kShareLeft / piece * piece;
@@ -191,6 +200,9 @@ Value VectorBuilder::loadF32(Value memref, ValueRange indices, int64_t width) {
 }
 void VectorBuilder::store(Value vector, Value memref, ValueRange indices) {
   vector::StoreOp::create(b, vector, memref, indices);
+}
+void VectorBuilder::storeOnce(Value number, Value memref, ValueRange indices) {
+  memref::StoreOp::create(b, number, memref, indices);
 }
 
 //===----------------------------------------------------------------------===//

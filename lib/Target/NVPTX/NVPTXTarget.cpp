@@ -80,8 +80,8 @@ NVPTXTarget::resolve(MLIRContext *context, const TargetSpec &spec) const {
                      " of target 'nvptx', or a newer one that LLVM knows, but "
                      "got '" +
                      arch + "'");
-  auto capabilities =
-      Builder(context).getStrArrayAttr({"fma", "int8_dot", "subgroup_32"});
+  auto capabilities = Builder(context).getStrArrayAttr(
+      {"f16_convert", "fma", "int8_dot", "subgroup_32"});
   return tern::TargetAttr::get(
       context, name(), StringAttr::get(context, nvptx::kTriple),
       StringAttr::get(context, arch), StringAttr(), StringAttr(), capabilities,

@@ -16,8 +16,10 @@
 #include "mlir/Conversion/SCFToSPIRV/SCFToSPIRV.h"
 #include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/SPIRV/Serialization.h"
 #include "mlir/Transforms/DialectConversion.h"
 
@@ -55,6 +57,12 @@ struct ConvertKernelsToSPIRV
     auto kernels = module.lookupSymbol<gpu::GPUModuleOp>(kKernelModule);
     if (!kernels)
       return;
+    // Upstream's lowering of scf.for leaves the results of a loop that never
+    // runs undefined.
+    OpPassManager loops(gpu::GPUModuleOp::getOperationName());
+    loops.addPass(createForToWhileLoopPass());
+    if (failed(runPipeline(loops, kernels)))
+      return signalPassFailure();
     auto builder = OpBuilder::atBlockEnd(module.getBody());
     OwningOpRef<spirv::ModuleOp> code = spirv::ModuleOp::create(
         builder, module.getLoc(),

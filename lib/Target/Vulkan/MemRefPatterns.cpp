@@ -26,9 +26,11 @@ void ternac::addMemRefConversions(SPIRVTypeConverter &converter) {
     return IntegerType::get(type.getContext(), 16);
   });
   converter.addConversion([](VectorType type) -> std::optional<Type> {
-    if (type.getNumElements() != 1 || !type.getElementType().isBF16())
+    if (!type.getElementType().isBF16())
       return std::nullopt;
-    return IntegerType::get(type.getContext(), 16);
+    Type bits = IntegerType::get(type.getContext(), 16);
+    return type.getNumElements() == 1 ? bits
+                                      : VectorType::get(type.getShape(), bits);
   });
   converter.addConversion([&converter](MemRefType type) -> Type {
     Type element = converter.convertType(type.getElementType());
@@ -62,9 +64,9 @@ struct Place {
   IntegerAttr alignment;
 };
 
-/// The place of the element at `indices` of `memref`, a converted value of type
-/// `type`.
-Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type element,
+/// The place of what has type `access` at `indices` of `memref`, a converted
+/// value of type `type`: an element or, where it is aligned, a vector of them.
+Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type access,
               Value memref, ValueRange indices) {
   if (isShared(type)) {
     assert(type.getRank() == 1 && "memory of a block is one row");
@@ -82,7 +84,7 @@ Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type element,
       part = spirv::IMulOp::create(b, loc, part, constant(b, loc, strides[i]));
     at = at ? spirv::IAddOp::create(b, loc, at, part).getResult() : part;
   }
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  int64_t bytes = getElementTypeOrSelf(access).getIntOrFloatBitWidth() / 8;
   Value address = word(b, loc, memref, 0);
   if (at) {
     if (bytes != 1)
@@ -90,14 +92,29 @@ Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type element,
     address = spirv::IAddOp::create(b, loc, address, at);
   }
   auto pointer = spirv::PointerType::get(
-      element, spirv::StorageClass::PhysicalStorageBuffer);
+      access, spirv::StorageClass::PhysicalStorageBuffer);
+  if (auto vector = dyn_cast<VectorType>(access))
+    bytes *= vector.getNumElements();
   return {spirv::ConvertUToPtrOp::create(b, loc, pointer, address),
           spirv::MemoryAccessAttr::get(b.getContext(),
                                        spirv::MemoryAccess::Aligned),
           b.getI32IntegerAttr(int32_t(bytes))};
 }
 
-/// memref.load and vector.load of one element.
+/// Whether `type` is that of an element, or of a vector that `op` says to be
+/// aligned outside of the memory of a block.
+template <typename Op> bool isAccess(Op op, Type type) {
+  if (isa_and_present<IntegerType, FloatType>(type))
+    return true;
+  auto vector = dyn_cast_if_present<VectorType>(type);
+  if (!vector || isShared(op.getMemRefType()))
+    return false;
+  uint64_t bytes =
+      vector.getNumElements() * vector.getElementTypeBitWidth() / 8;
+  return op.getAlignment() && *op.getAlignment() % bytes == 0;
+}
+
+/// memref.load and vector.load.
 template <typename Op> struct LoadPattern : OpConversionPattern<Op> {
   using OpConversionPattern<Op>::OpConversionPattern;
 
@@ -105,8 +122,8 @@ template <typename Op> struct LoadPattern : OpConversionPattern<Op> {
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type type = this->getTypeConverter()->convertType(op.getResult().getType());
-    if (!isa_and_present<IntegerType, FloatType>(type))
-      return rewriter.notifyMatchFailure(op, "expected one element");
+    if (!isAccess(op, type))
+      return rewriter.notifyMatchFailure(op, "expected an aligned access");
     Place place = placeOf(rewriter, op.getLoc(), op.getMemRefType(), type,
                           memrefOf(adaptor), adaptor.getIndices());
     rewriter.replaceOpWithNewOp<spirv::LoadOp>(op, place.pointer, place.access,
@@ -130,8 +147,8 @@ template <typename Op> struct StorePattern : OpConversionPattern<Op> {
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     auto [value, memref] = operandsOf(adaptor);
-    if (!isa<IntegerType, FloatType>(value.getType()))
-      return rewriter.notifyMatchFailure(op, "expected one element");
+    if (!isAccess(op, value.getType()))
+      return rewriter.notifyMatchFailure(op, "expected an aligned access");
     Place place = placeOf(rewriter, op.getLoc(), op.getMemRefType(),
                           value.getType(), memref, adaptor.getIndices());
     rewriter.replaceOpWithNewOp<spirv::StoreOp>(op, place.pointer, value,
@@ -145,6 +162,22 @@ private:
   }
   static std::pair<Value, Value> operandsOf(vector::StoreOp::Adaptor adaptor) {
     return {adaptor.getValueToStore(), adaptor.getBase()};
+  }
+};
+
+/// Upstream's barrier orders accesses to the memory of the block only.
+struct BarrierPattern : OpConversionPattern<gpu::BarrierOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(gpu::BarrierOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    using Semantics = spirv::MemorySemantics;
+    rewriter.replaceOpWithNewOp<spirv::ControlBarrierOp>(
+        op, spirv::Scope::Workgroup, spirv::Scope::Workgroup,
+        Semantics::AcquireRelease | Semantics::UniformMemory |
+            Semantics::WorkgroupMemory);
+    return success();
   }
 };
 
@@ -172,5 +205,6 @@ void ternac::populateMemRefPatterns(const SPIRVTypeConverter &converter,
   constexpr unsigned benefit = 10;
   patterns.add<LoadPattern<memref::LoadOp>, LoadPattern<vector::LoadOp>,
                StorePattern<memref::StoreOp>, StorePattern<vector::StoreOp>,
-               DimPattern>(converter, patterns.getContext(), benefit);
+               BarrierPattern, DimPattern>(converter, patterns.getContext(),
+                                           benefit);
 }

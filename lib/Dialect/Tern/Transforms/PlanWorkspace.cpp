@@ -76,9 +76,14 @@ private:
 
   void numberOps(func::FuncOp func) {
     numbers.clear();
+    groups.clear();
     func.walk<WalkOrder::PreOrder>([&](Operation *op) {
       unsigned number = numbers.size();
       numbers[op] = number;
+      if (auto group = op->getAttrOfType<IntegerAttr>(kRowGroupAttr)) {
+        auto [span, isNew] = groups.try_emplace(group, number, number);
+        span->second.second = number;
+      }
     });
   }
 
@@ -107,7 +112,8 @@ private:
 
   /// A buffer lives from its allocation to the last use of any alias; a use
   /// inside a loop that the allocation is outside of extends it to the loop's
-  /// end, because the next iteration reads it again.
+  /// end, because the next iteration reads it again. The ops of a group run at
+  /// the same time, each on a row of its own.
   Buffer lifetime(memref::AllocOp alloc, int64_t bytes,
                   const BufferViewFlowAnalysis &aliases) {
     Buffer buffer{alloc, !alloc.getType().hasStaticShape(), bytes,
@@ -122,6 +128,11 @@ private:
           last = op;
         }
         buffer.end = std::max(buffer.end, lastNumber(last));
+        if (auto group = user->getAttrOfType<IntegerAttr>(kRowGroupAttr)) {
+          auto [first, end] = groups.lookup(group);
+          buffer.begin = std::min(buffer.begin, first);
+          buffer.end = std::max(buffer.end, end);
+        }
       }
     return buffer;
   }
@@ -207,6 +218,8 @@ private:
   }
 
   llvm::DenseMap<Operation *, unsigned> numbers;
+  /// The first and last number of each group.
+  llvm::DenseMap<Attribute, std::pair<unsigned, unsigned>> groups;
 };
 
 } // namespace

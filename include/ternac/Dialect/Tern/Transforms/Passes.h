@@ -16,6 +16,9 @@
 
 namespace ternac::tern {
 
+/// On ops that may become one kernel: the number of their group.
+inline constexpr llvm::StringLiteral kRowGroupAttr = "tern.row_group";
+
 #define GEN_PASS_DECL
 #include "ternac/Dialect/Tern/Transforms/Passes.h.inc"
 

@@ -545,13 +545,48 @@ def TernBufferizePass : Pass<"tern-bufferize", "::mlir::ModuleOp"> {
                            "::mlir::memref::MemRefDialect"];
 }
 
+def TernGroupRowsPass : Pass<"tern-group-rows", "::mlir::ModuleOp"> {
+  let summary = "Marks ops on rows that can be one kernel";
+  let description = [{
+    Numbers the groups of ops on buffers that follow each other, treat rows alone
+    and have the same rows: what one reads of another is its own row, so that
+    whoever has a row can do the work of all of them. Attention can only be the
+    first, because it reads what others appended to the cache. An op that goes
+    with no other has no number.
+
+    tern-plan-workspace shares no bytes between the buffers of a group, of
+    which rows may be of different steps at a time.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: memref<?x16xf32>, %w: memref<16xf32>) {
+      tern.add %x, %x into %x : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      tern.rms_norm %x, %w into %x {eps = 1.0 : f32} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%x: memref<?x16xf32>, %w: memref<16xf32>) {
+      tern.add %x, %x into %x {tern.row_group = 0 : i64} : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
+      tern.rms_norm %x, %w into %x {eps = 1.0 : f32, tern.row_group = 0 : i64} : (memref<?x16xf32>, memref<16xf32>, memref<?x16xf32>) -> ()
+      return
+    }
+    ```
+  }];
+}
+
 def TernPlanWorkspacePass : Pass<"tern-plan-workspace", "::mlir::ModuleOp"> {
   let summary = "Gives every buffer its place in the workspace";
   let description = [{
     Replaces each allocation by a view of the workspace. Buffers of a static
     size come first. All others have a size per row of the call, so their place
     is a number of bytes per row, times the rows, behind those. Buffers of one
-    kind that are never live together share their bytes. The workspace needs
+    kind that are never live together share their bytes; those of a group of
+    tern-group-rows live as long as the group. The workspace needs
     `tern.workspace_bytes_fixed` bytes and `tern.workspace_bytes_per_row` for
     each row, two attributes of the function.
 
