@@ -9,6 +9,7 @@
 
 #include "ternac/Conversion/Kernels.h"
 #include "ternac/Conversion/Passes.h"
+#include "ternac/Dialect/Tern/Transforms/Passes.h"
 #include "ternac/Support/MakeError.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -23,6 +24,7 @@ void KernelTarget::registerDialects(DialectRegistry &registry) const {
 }
 
 void KernelTarget::buildVectorizePipeline(OpPassManager &pm) const {
+  pm.addPass(tern::createTernSpecializeRowsPass());
   pm.addPass(createConvertTernToGPUPass());
   pm.addPass(createTernOutlineKernelsPass());
 }

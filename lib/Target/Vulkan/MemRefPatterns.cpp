@@ -30,6 +30,17 @@ void ternac::addMemRefConversions(SPIRVTypeConverter &converter) {
       return std::nullopt;
     return IntegerType::get(type.getContext(), 16);
   });
+  // Bytes and halves that are loaded together are words.
+  converter.addConversion([](VectorType type) -> std::optional<Type> {
+    Type element = type.getElementType();
+    if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() > 16)
+      return std::nullopt;
+    int64_t bits = type.getNumElements() * element.getIntOrFloatBitWidth();
+    if (bits != 32 && bits != 128)
+      return std::nullopt;
+    auto word = IntegerType::get(type.getContext(), 32);
+    return bits == 32 ? Type(word) : VectorType::get({4}, word);
+  });
   converter.addConversion([&converter](MemRefType type) -> Type {
     Type element = converter.convertType(type.getElementType());
     if (!element)
@@ -62,10 +73,12 @@ struct Place {
   IntegerAttr alignment;
 };
 
-/// The place of the element at `indices` of `memref`, a converted value of type
-/// `type`.
+/// The place of what is of type `element` at `indices` of `memref`, a converted
+/// value of type `type`. It is aligned as `alignment` says, or as elements of
+/// the memref are.
 Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type element,
-              Value memref, ValueRange indices) {
+              Value memref, ValueRange indices,
+              std::optional<uint64_t> alignment = std::nullopt) {
   if (isShared(type)) {
     assert(type.getRank() == 1 && "memory of a block is one row");
     return {spirv::AccessChainOp::create(b, loc, memref, indices), {}, {}};
@@ -82,7 +95,7 @@ Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type element,
       part = spirv::IMulOp::create(b, loc, part, constant(b, loc, strides[i]));
     at = at ? spirv::IAddOp::create(b, loc, at, part).getResult() : part;
   }
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
   Value address = word(b, loc, memref, 0);
   if (at) {
     if (bytes != 1)
@@ -94,10 +107,10 @@ Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type element,
   return {spirv::ConvertUToPtrOp::create(b, loc, pointer, address),
           spirv::MemoryAccessAttr::get(b.getContext(),
                                        spirv::MemoryAccess::Aligned),
-          b.getI32IntegerAttr(int32_t(bytes))};
+          b.getI32IntegerAttr(int32_t(alignment.value_or(bytes)))};
 }
 
-/// memref.load and vector.load of one element.
+/// memref.load and vector.load of one element, or of bytes that are words.
 template <typename Op> struct LoadPattern : OpConversionPattern<Op> {
   using OpConversionPattern<Op>::OpConversionPattern;
 
@@ -105,10 +118,11 @@ template <typename Op> struct LoadPattern : OpConversionPattern<Op> {
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     Type type = this->getTypeConverter()->convertType(op.getResult().getType());
-    if (!isa_and_present<IntegerType, FloatType>(type))
-      return rewriter.notifyMatchFailure(op, "expected one element");
-    Place place = placeOf(rewriter, op.getLoc(), op.getMemRefType(), type,
-                          memrefOf(adaptor), adaptor.getIndices());
+    if (!isa_and_present<IntegerType, FloatType, VectorType>(type))
+      return rewriter.notifyMatchFailure(op, "expected an element or words");
+    Place place =
+        placeOf(rewriter, op.getLoc(), op.getMemRefType(), type,
+                memrefOf(adaptor), adaptor.getIndices(), op.getAlignment());
     rewriter.replaceOpWithNewOp<spirv::LoadOp>(op, place.pointer, place.access,
                                                place.alignment);
     return success();
@@ -120,6 +134,21 @@ private:
   }
   static Value memrefOf(vector::LoadOp::Adaptor adaptor) {
     return adaptor.getBase();
+  }
+};
+
+/// Bytes as words are words already.
+struct BitCastPattern : OpConversionPattern<vector::BitCastOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(vector::BitCastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type type = getTypeConverter()->convertType(op.getType());
+    if (adaptor.getSource().getType() != type)
+      return rewriter.notifyMatchFailure(op, "expected bytes as words");
+    rewriter.replaceOp(op, adaptor.getSource());
+    return success();
   }
 };
 
@@ -172,5 +201,6 @@ void ternac::populateMemRefPatterns(const SPIRVTypeConverter &converter,
   constexpr unsigned benefit = 10;
   patterns.add<LoadPattern<memref::LoadOp>, LoadPattern<vector::LoadOp>,
                StorePattern<memref::StoreOp>, StorePattern<vector::StoreOp>,
-               DimPattern>(converter, patterns.getContext(), benefit);
+               BitCastPattern, DimPattern>(converter, patterns.getContext(),
+                                           benefit);
 }
