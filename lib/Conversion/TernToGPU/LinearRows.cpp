@@ -57,9 +57,10 @@ private:
                                   Value lane);
   SmallVector<Value> addRounds(Value round, int64_t count, bool isLast,
                                ValueRange sums);
-  void addPosition(ArrayRef<SmallVector<Value>> words, Value position,
-                   MutableArrayRef<Value> sums);
+  void addPosition(ArrayRef<SmallVector<Value>> words,
+                   ArrayRef<SmallVector<Value>> x, MutableArrayRef<Value> sums);
   SmallVector<Value> loadX(Value row, Value position);
+  SmallVector<Value> numbersOf(ArrayRef<Value> words);
   SmallVector<Value> floatsOf(Value pair);
   void addProducts(ArrayRef<Value> w, ArrayRef<Value> x,
                    MutableArrayRef<Value> sums);
@@ -181,29 +182,33 @@ SmallVector<Value> RowsKernel::addRounds(Value round, int64_t count,
       loaded[i].push_back(
           loadWords(v, op.getWeight(), {output, column}, 4, kLoadBytes));
   }
-  for (auto [i, position] : llvm::enumerate(places)) {
-    if (exists && int64_t(i) == count - 1)
+  SmallVector<SmallVector<SmallVector<Value>>> x(count);
+  for (auto [i, position] : llvm::enumerate(places))
+    for (Value row : ownRows)
+      x[i].push_back(loadX(row, position));
+  for (int64_t i = 0; i < count; ++i) {
+    if (exists && i == count - 1)
       for (SmallVector<Value> &words : loaded[i])
         for (Value &value : words)
           value = arith::SelectOp::create(v.b, exists, value, word(0));
-    addPosition(loaded[i], position, next);
+    addPosition(loaded[i], x[i], next);
   }
   return next;
 }
 
-void RowsKernel::addPosition(ArrayRef<SmallVector<Value>> words, Value position,
+void RowsKernel::addPosition(ArrayRef<SmallVector<Value>> words,
+                             ArrayRef<SmallVector<Value>> x,
                              MutableArrayRef<Value> sums) {
   for (int64_t token = 0; token < tokens; ++token) {
-    SmallVector<Value> x = loadX(ownRows[token], position);
+    SmallVector<Value> numbers = numbersOf(x[token]);
     for (int64_t row = 0; row < kOwnRows; ++row)
-      addProducts(words[row], x,
+      addProducts(words[row], numbers,
                   sums.slice((token * kOwnRows + row) * sumsOfNumber(),
                              sumsOfNumber()));
   }
 }
 
-/// The numbers of x that 16 bytes of W multiply: f32, or of each word of W the
-/// low bytes and the high bytes.
+/// What 16 bytes of W multiply.
 SmallVector<Value> RowsKernel::loadX(Value row, Value position) {
   Value column = v.mul(position, v.index(width()));
   SmallVector<Value> words;
@@ -212,8 +217,13 @@ SmallVector<Value> RowsKernel::loadX(Value row, Value position) {
         words, loadWords(v, op.getX(),
                          {row, v.add(column, v.index(half * width() / 2))}, 4,
                          kLoadBytes));
+  return words;
+}
+
+/// Words of x as f32, or of each word of W the low bytes and the high bytes.
+SmallVector<Value> RowsKernel::numbersOf(ArrayRef<Value> words) {
   if (!isInteger())
-    return words;
+    return SmallVector<Value>(words);
   SmallVector<Value> bytes;
   for (size_t i = 0; i < words.size(); i += 2) {
     Value a = words[i], c = words[i + 1];

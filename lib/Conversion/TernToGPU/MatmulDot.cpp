@@ -39,6 +39,10 @@ public:
   void write();
 
 private:
+  using Words = SmallVector<Value>;
+  /// Of each digit a word, or four.
+  using Activations = SmallVector<Words>;
+
   /// Positions from which on a block of twice the threads has enough to do.
   static constexpr int64_t kManyPositions = 256;
   static constexpr int64_t kMostColumnsInPlace = 1 << 18;
@@ -49,12 +53,17 @@ private:
   /// Sums of one number that a thread has.
   int64_t sumsOfRow() const { return isInPlace ? layout.digits() : 1; }
   /// Loads of a thread that are on their way together.
-  int64_t loads() const { return tokens == 1 ? 4 : tokens <= 4 ? 2 : 1; }
+  int64_t loads() const {
+    if (tokens == 1)
+      return rounds() <= 8 && layout.digits() == 4 ? rounds() : 4;
+    return tokens <= 4 && hasTiles() ? 2 : 1;
+  }
+  int64_t rounds() const { return llvm::divideCeil(positions(), lanes()); }
 
   SmallVector<Value> sumPositions();
   SmallVector<Value> addRounds(Value round, int64_t count, bool isLast,
                                ValueRange sums);
-  void addPosition(ArrayRef<Value> words, Value position,
+  void addPosition(ArrayRef<Value> words, ArrayRef<Activations> activations,
                    MutableArrayRef<Value> sums);
   SmallVector<Value> codesOf(Value word);
   SmallVector<Value> finish(ArrayRef<Value> sums);
@@ -63,9 +72,10 @@ private:
 
   int64_t tokens, threads;
   bool hasAll, hasSubgroups, isInPlace;
-  Value rows, firstRow, piece; ///< of the block
-  Value ownRow, lane;          ///< of the thread
-  Value base;                  ///< where the thread's rows of W begin
+  Value rows, firstRow, piece;  ///< of the block
+  SmallVector<Value> ownTokens; ///< its rows of q that exist
+  Value ownRow, lane;           ///< of the thread
+  Value base;                   ///< where the thread's rows of W begin
 };
 
 } // namespace
@@ -82,6 +92,12 @@ void DotMatmul::write() {
                               v.index(tokens));
     int64_t parts = hasTiles() && hasSubgroups ? threads / 32 : lanes();
     BlockSums block(v, v.b.getI32Type(), parts, kRows * tokens);
+    ownTokens.clear();
+    Value last = arith::SubIOp::create(v.b, rows, v.index(1));
+    for (int64_t token = 0; token < tokens; ++token)
+      ownTokens.push_back(tokens == 1
+                              ? firstRow
+                              : smaller(v.add(firstRow, v.index(token)), last));
     Value first = v.mul(piece, v.index(kRows));
     if (hasTiles()) {
       ownRow = v.mul(rem(v.thread(), 4), v.index(4));
@@ -103,24 +119,25 @@ void DotMatmul::write() {
 
 /// The thread's sums: of each token, row and sum of a row.
 SmallVector<Value> DotMatmul::sumPositions() {
-  int64_t rounds = llvm::divideCeil(positions(), lanes());
-  int64_t batches = (rounds - 1) / loads();
+  int64_t batches = (rounds() - 1) / loads();
   SmallVector<Value> sums(tokens * ownRows() * sumsOfRow(), i32(0));
   sums = v.forRange(v.index(0), v.index(batches * loads()), loads(), sums,
                     [&](Value round, ValueRange carried) {
                       return addRounds(round, loads(), false, carried);
                     });
-  return addRounds(v.index(batches * loads()), rounds - batches * loads(), true,
-                   sums);
+  return addRounds(v.index(batches * loads()), rounds() - batches * loads(),
+                   true, sums);
 }
 
 /// Adds rounds `round` .. `round` + `count` - 1 of all threads; of the very
-/// last, some threads have nothing.
+/// last, some threads have nothing. Everything is loaded before the first is
+/// used, or else assemblers put loads where they have to wait.
 SmallVector<Value> DotMatmul::addRounds(Value round, int64_t count, bool isLast,
                                         ValueRange sums) {
   int64_t stride = hasTiles() ? layout.tileBytes() : kLoadBytes;
   SmallVector<Value> next(sums), places;
-  SmallVector<SmallVector<Value>> loaded;
+  SmallVector<Words> weights;
+  SmallVector<SmallVector<Activations>> activations;
   Value exists;
   for (int64_t i = 0; i < count; ++i) {
     Value position =
@@ -130,15 +147,19 @@ SmallVector<Value> DotMatmul::addRounds(Value round, int64_t count, bool isLast,
       position = smaller(position, v.index(positions() - 1));
     }
     places.push_back(position);
-    loaded.push_back(
+    weights.push_back(
         loadWeights(v.add(base, v.mul(position, v.index(stride)))));
   }
-  for (auto [i, position] : llvm::enumerate(places)) {
-    SmallVector<Value> &words = loaded[i];
-    if (exists && int64_t(i) == count - 1) // codes of 0 add nothing
-      for (Value &word : words)
+  for (Value position : places) {
+    activations.emplace_back();
+    for (Value row : ownTokens)
+      activations.back().push_back(loadActivations(row, position));
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    if (exists && i == count - 1) // codes of 0 add nothing
+      for (Value &word : weights[i])
         word = arith::SelectOp::create(v.b, exists, word, i32(0));
-    addPosition(words, position, next);
+    addPosition(weights[i], activations[i], next);
   }
   return next;
 }
@@ -152,26 +173,21 @@ SmallVector<Value> DotMatmul::codesOf(Value word) {
   return codes;
 }
 
-void DotMatmul::addPosition(ArrayRef<Value> words, Value position,
+void DotMatmul::addPosition(ArrayRef<Value> words,
+                            ArrayRef<Activations> activations,
                             MutableArrayRef<Value> sums) {
-  SmallVector<SmallVector<Value>> codes;
+  SmallVector<Words> codes;
   for (Value word : words)
     codes.push_back(codesOf(word));
-  for (int64_t token = 0; token < tokens; ++token) {
-    Value row = firstRow;
-    if (tokens > 1)
-      row = smaller(v.add(row, v.index(token)),
-                    arith::SubIOp::create(v.b, rows, v.index(1)));
-    auto activations = loadActivations(row, position);
+  for (auto [token, digits] : llvm::enumerate(activations))
     for (auto [w, ofWord] : llvm::enumerate(codes))
       for (auto [digit, code] : llvm::enumerate(ofWord)) {
         int64_t own = hasTiles() ? w : 0;
-        Value q = activations[digit][hasTiles() ? 0 : w];
+        Value q = digits[digit][hasTiles() ? 0 : w];
         Value &sum = sums[(token * ownRows() + own) * sumsOfRow() +
                           (isInPlace ? digit : 0)];
         sum = dot(code, q, sum);
       }
-  }
 }
 
 /// One sum of each token and row of the thread.
@@ -225,8 +241,11 @@ void DotMatmul::storeRows(BlockSums &block) {
 LogicalResult gpulowering::writeDot(MatmulOp op, GpuBuilder &v) {
   if (failed(DotMatmul(op, v, 1, /*hasAll=*/true).check(/*wantsTiles=*/false)))
     return failure();
+  // Where threads exchange nothing, sums take more memory of the block.
+  TargetAttr target = getTarget(op);
+  int64_t most = target && target.hasCapability("subgroup_32") ? 8 : 4;
   Value rows = memref::DimOp::create(v.b, op.getOuts().front(), 0);
-  forRowsTogether(v, rows, /*most=*/8, [&](int64_t tokens, bool hasAll) {
+  forRowsTogether(v, rows, most, [&](int64_t tokens, bool hasAll) {
     DotMatmul(op, v, tokens, hasAll).write();
   });
   return success();

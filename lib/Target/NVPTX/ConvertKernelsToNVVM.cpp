@@ -116,7 +116,27 @@ struct ConvertKernelsToNVVM
     target.addIllegalOp<tern::Dot4Op, tern::DotTileOp>();
     if (failed(applyPartialConversion(getOperation(), target,
                                       std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    for (auto kernel : getOperation().getOps<LLVM::LLVMFuncOp>())
+      keepLoads(kernel);
+  }
+
+private:
+  /// Assemblers that may choose how many registers a kernel has put loads
+  /// behind what uses others. What is written has loads first; with a number of
+  /// blocks that leaves 168 registers or so it stays so.
+  static void keepLoads(LLVM::LLVMFuncOp kernel) {
+    constexpr int64_t kThreads = 384;
+    auto block = kernel->getAttrOfType<DenseI32ArrayAttr>(
+        NVVM::NVVMDialect::getMaxntidAttrName());
+    if (!block)
+      return;
+    int64_t threads = 1;
+    for (int32_t size : block.asArrayRef())
+      threads *= size;
+    auto blocks = int32_t(llvm::divideCeil(kThreads, threads));
+    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                    Builder(kernel.getContext()).getI32IntegerAttr(blocks));
   }
 };
 

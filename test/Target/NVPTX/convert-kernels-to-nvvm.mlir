@@ -1,14 +1,16 @@
 // RUN: ternac-opt %s --pass-pipeline='builtin.module(gpu.module(convert-kernels-to-nvvm))' | FileCheck %s
 
-// Products of bytes are one instruction, products of tiles one of a subgroup.
+// Products of bytes are one instruction, products of tiles one of a subgroup. So
+// many blocks run at once that loads stay where they are written.
 
 gpu.module @kernels {
   // CHECK-LABEL: llvm.func @dot4
+  // CHECK-SAME: nvvm.minctasm = 3 : i32
   // CHECK: %[[CODES:.*]] = llvm.bitcast %{{.*}} : i32 to vector<4xi8>
   // CHECK: %[[Q:.*]] = llvm.bitcast %{{.*}} : i32 to vector<4xi8>
   // CHECK: nvvm.dot.accumulate.4way %[[CODES]] <unsigned>, %[[Q]] <signed>, %{{.*}} : vector<4xi8>, vector<4xi8>
   // CHECK: nvvm.dot.accumulate.4way %{{.*}} <signed>, %{{.*}} <signed>, %{{.*}} : vector<4xi8>, vector<4xi8>
-  gpu.func @dot4(%codes: i32, %q: i32, %y: memref<1xi32>) kernel {
+  gpu.func @dot4(%codes: i32, %q: i32, %y: memref<1xi32>) kernel attributes {known_block_size = array<i32: 128, 1, 1>} {
     %c0 = arith.constant 0 : index
     %sum = memref.load %y[%c0] : memref<1xi32>
     %0 = tern.dot4 %codes, %q, %sum
