@@ -28,6 +28,7 @@ void KernelTarget::buildBufferPipeline(OpPassManager &pm) const {
 }
 
 void KernelTarget::buildVectorizePipeline(OpPassManager &pm) const {
+  pm.addPass(tern::createTernSpecializeRowsPass());
   pm.addPass(createConvertTernToGPUPass());
   pm.addPass(createTernOutlineKernelsPass());
 }

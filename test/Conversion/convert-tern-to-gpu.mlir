@@ -166,14 +166,6 @@ func.func @long_heads(%q: memref<?x514xf32>, %c: !tern.kv_cache<1x1x514xf16>, %l
 
 // -----
 
-func.func @dot(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<128xi8>, %y: memref<?x8xi32>, %env: !tern.environment) {
-  // expected-error@+1 {{has no lowering to kernels for strategy 'dot'}}
-  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 8, group = 16, blocks = 1>} : (memref<?x64xi8>, memref<?xi32>, memref<128xi8>, memref<?x8xi32>) -> ()
-  return
-}
-
-// -----
-
 // expected-error@+1 {{expected an argument of type !tern.environment; run tern-bufferize first}}
 func.func @no_environment(%a: memref<?x16xf32>) {
   tern.add %a, %a into %a : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
@@ -186,4 +178,97 @@ func.func @value_form(%a: tensor<?x16xf32>, %env: !tern.environment) -> tensor<?
   // expected-error@+1 {{expected the buffer form; run tern-bufferize first}}
   %y = tern.add %a, %a : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
   return %y : tensor<?x16xf32>
+}
+
+// -----
+
+// Few rows: the host chooses a kernel by their number. Bytes of four tiles are
+// on their way before the first is used, codes stay at their place.
+
+// CHECK-LABEL: func.func @dot
+// CHECK: %[[IS_ONE:.*]] = arith.cmpi ule
+// CHECK: scf.if %[[IS_ONE]]
+// CHECK: gpu.launch
+// CHECK-SAME: threads({{.*}}) in (%{{.*}} = %c128
+// CHECK-COUNT-4: vector.load %{{.*}} {alignment = 16 : i64} : memref<8192xi8>, vector<16xi8>
+// CHECK-NOT: memref<8192xi8>
+// CHECK: vector.load {{.*}} : memref<?x2048xi8>, vector<16xi8>
+// CHECK: arith.andi %{{.*}}, %c50529027_i32
+// CHECK-COUNT-64: tern.dot4
+// CHECK-COUNT-12: gpu.shuffle xor
+// CHECK: gpu.barrier
+// CHECK: arith.subi
+// CHECK: arith.sitofp
+// CHECK: {tern.kernel = "tern_matmul_dot_tile2_16x2048"}
+// CHECK: } else {
+// CHECK: {tern.kernel = "tern_matmul_dot_tile2_16x2048"}
+module attributes {tern.target = #tern.target<name = "example", capabilities = ["int8_dot", "subgroup_32"]>} {
+  func.func @dot(%q: memref<?x2048xi8>, %sum: memref<?xi32>, %w: memref<8192xi8>, %step: memref<?xf32>, %scale: memref<1xf32>, %y: memref<?x16xf32>, %env: !tern.environment) {
+    tern.matmul %q, %sum, %w rescale %step, %scale into %y {cols = 2048 : i64, segments = array<i64: 16>, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>} : (memref<?x2048xi8>, memref<?xi32>, memref<8192xi8>, memref<?xf32>, memref<1xf32>, memref<?x16xf32>) -> ()
+    return
+  }
+}
+
+// -----
+
+// Without a dot product or subgroups: products, and sums through the memory of
+// the block.
+
+// CHECK-LABEL: func.func @dot_of_base3
+// CHECK: gpu.launch
+// CHECK-SAME: workgroup(%{{.*}} : memref<512xi32, #gpu.address_space<workgroup>>)
+// CHECK: vector.load {{.*}} : memref<1024xi8>, vector<16xi8>
+// CHECK-COUNT-5: vector.load {{.*}} : memref<?x320xi8>, vector<4xi8>
+// CHECK-NOT: tern.dot4
+// CHECK-NOT: gpu.shuffle
+// CHECK: {tern.kernel = "tern_matmul_dot_base3b16_16x320"}
+func.func @dot_of_base3(%q: memref<?x320xi8>, %sum: memref<?xi32>, %w: memref<1024xi8>, %y: memref<?x16xi32>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y {cols = 320 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<base3, rows = 16, group = 4, blocks = 16>} : (memref<?x320xi8>, memref<?xi32>, memref<1024xi8>, memref<?x16xi32>) -> ()
+  return
+}
+
+// -----
+
+// Many rows: weights to registers, activations to the memory of the block.
+
+// CHECK-LABEL: func.func @tile
+// CHECK: gpu.launch
+// CHECK-SAME: workgroup(%[[STAGED:.*]] : memref<1280xvector<4xi32>, #gpu.address_space<workgroup>>)
+// CHECK-COUNT-4: vector.load {{.*}} : memref<3072xi8>, vector<16xi8>
+// CHECK: gpu.barrier
+// CHECK: memref.store %{{.*}}, %[[STAGED]]
+// CHECK: gpu.barrier
+// CHECK: memref.load %[[STAGED]]
+// CHECK: tern.dot_tile %{{.*}}, %{{.*}}, %{{.*}} : vector<4xi32>, vector<2xi32>, vector<4xi32>
+// CHECK: {tern.kernel = "tern_matmul_tile_tile2_40x256"}
+func.func @tile(%q: memref<?x256xi8>, %sum: memref<?xi32>, %w: memref<3072xi8>, %y: memref<?x40xi32>, %env: !tern.environment) {
+  tern.matmul %q, %sum, %w into %y {cols = 256 : i64, config = #tern.lowering_config<strategy = tile>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>} : (memref<?x256xi8>, memref<?xi32>, memref<3072xi8>, memref<?x40xi32>) -> ()
+  return
+}
+
+// -----
+
+func.func @packing(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<128xi8>, %y: memref<?x8xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{'tern.matmul' op expected a packing that kernels of strategy 'dot' read, but got 'bits2r8g16'}}
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 8, group = 16, blocks = 1>} : (memref<?x64xi8>, memref<?xi32>, memref<128xi8>, memref<?x8xi32>) -> ()
+  return
+}
+
+// -----
+
+// The head: each thread loads from four rows of W before it adds low and high
+// bytes of x.
+
+// CHECK-LABEL: func.func @head
+// CHECK: gpu.launch
+// CHECK-COUNT-4: vector.load {{.*}} : memref<64x512xi8>, vector<16xi8>
+// CHECK-COUNT-2: vector.load {{.*}} : memref<?x512xi16>, vector<8xi16>
+// CHECK: tern.dot4 %
+// CHECK: tern.dot4 signed %
+// CHECK: {tern.kernel = "tern_linear"}
+module attributes {tern.target = #tern.target<name = "example", capabilities = ["int8_dot"]>} {
+  func.func @head(%x: memref<?x512xi16>, %w: memref<64x512xi8>, %step: memref<?xf32>, %scale: memref<64xf32>, %y: memref<?x64xf32>, %env: !tern.environment) {
+    tern.linear %x, %w step %step scaled %scale into %y : (memref<?x512xi16>, memref<64x512xi8>, memref<?xf32>, memref<64xf32>, memref<?x64xf32>) -> ()
+    return
+  }
 }

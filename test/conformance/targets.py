@@ -118,8 +118,8 @@ IN_TREE = (
     Target("riscv64+v", "cpu,triple=riscv64-linux-gnu,arch=rv64gcv", ALL, machine=RISCV64, cpu=_rvv(128), vlen=128),
     Target("riscv64+v on 256 bits", "cpu,triple=riscv64-linux-gnu,features=+v", ALL, machine=RISCV64, cpu=_rvv(256), vlen=256),
     Target("riscv64+zvl256b", "cpu,triple=riscv64-linux-gnu,cpu=generic-rv64,features=+v,+zvl256b", ALL, machine=RISCV64, cpu=_rvv(256), vlen=256),
-    Target("vulkan", "vulkan", ADD_SUB, device="vulkan:0", kernels=True),
-    Target("nvptx", "nvptx,arch=sm_90", ADD_SUB, device="cuda:0", kernels=True),
+    Target("vulkan", "vulkan", {**ADD_SUB, **DOT}, device="vulkan:0", kernels=True),
+    Target("nvptx", "nvptx,arch=sm_90", {**ADD_SUB, **DOT, **TILE}, device="cuda:0", kernels=True),
 )
 # Those with two instructions for products of bf16.
 _BF16 = (Target("x86-64-v4+bf16+amx", "cpu,arch=x86-64-v4,features=+avx512bf16,+amx-tile,+amx-bf16", {}, needs=(*_LEVEL4, "avx512_bf16", "amx_tile", "amx_bf16")),)

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block computes one number of the result, its threads columns of the weight
-// in turn.
+// Any weight: a block computes one number of the result, its threads columns of
+// the weight in turn. Most are read faster, see LinearRows.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -121,6 +121,8 @@ LogicalResult gpulowering::lowerLinear(LinearOp op, GpuBuilder &v) {
   if (op.hasIntegerWeight() && !op.getStep())
     return op.emitOpError("expected rows of i16; run "
                           "tern-quantize-activations first");
+  if (writeRows(op, v))
+    return success();
   int64_t outputs = cast<MemRefType>(out.getType()).getDimSize(1);
   Value rows = memref::DimOp::create(v.b, out, 0);
   v.forThreadRows(v.mul(rows, v.index(outputs)), [&](Value pair) {

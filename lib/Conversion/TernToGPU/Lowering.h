@@ -15,6 +15,18 @@
 namespace ternac::gpulowering {
 
 llvm::LogicalResult lowerMatmul(tern::MatmulOp op, GpuBuilder &v);
+/// The matmul by other strategies than `add_sub`, for any number of rows.
+llvm::LogicalResult writeDot(tern::MatmulOp op, GpuBuilder &v);
+llvm::LogicalResult writeTile(tern::MatmulOp op, GpuBuilder &v);
+
+/// `sum` and the products of the bytes of `codes`, signed or not, and the
+/// signed ones of `q`: an instruction where the target has one.
+mlir::Value dot4(GpuBuilder &v, mlir::Value codes, mlir::Value q,
+                 mlir::Value sum, bool isSigned = false);
+
+/// The dense layer by 16 bytes at a time; false if rows are no whole ones.
+bool writeRows(tern::LinearOp op, GpuBuilder &v);
+
 llvm::LogicalResult lowerLinear(tern::LinearOp op, GpuBuilder &v);
 llvm::LogicalResult lowerAttention(tern::AttentionOp op, GpuBuilder &v,
                                    const CacheBuffers &cache);

@@ -5,26 +5,25 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block computes one number of the result: its threads take the bytes of the
-// row of W in turn, neighbours neighbouring bytes, and add and subtract what
-// the trits of a byte select. Any layout will do.
+// Strategy `add_sub`: a block computes one number of the result. Its threads
+// take the bytes of the row of W in turn, neighbours neighbouring bytes, and
+// add and subtract what the trits of a byte select. Any layout will do.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowering.h"
+#include "MatmulKernel.h"
 
 using namespace mlir;
 using namespace ternac;
+using namespace ternac::gpulowering;
 using namespace ternac::tern;
 using packing::Layout;
 
 namespace {
 
-class MatmulKernel {
+class AddSubKernel : public MatmulKernel {
 public:
-  MatmulKernel(MatmulOp op, GpuBuilder &v)
-      : op(op), v(v), layout(op.getPacking()->getLayout()),
-        outputs(op.getMatrixRows()), cols(op.getMatrixCols()) {}
+  using MatmulKernel::MatmulKernel;
 
   void write() {
     Value out = op.getOuts().front();
@@ -34,21 +33,12 @@ public:
       Value row = arith::DivUIOp::create(v.b, pair, v.index(outputs));
       Value output = arith::RemUIOp::create(v.b, pair, v.index(outputs));
       Value sum = v.reduceAdd(sumOfThread(row, output));
-      v.ifThen(v.isFirstThread(), [&] { store(sum, row, output); });
+      v.ifThen(v.isFirstThread(),
+               [&] { store(sum, row, output, stepOf(row), scaleOf(output)); });
     });
   }
 
 private:
-  Value i32(int64_t value) {
-    return arith::ConstantOp::create(v.b, v.b.getI32IntegerAttr(value));
-  }
-  Value div(Value a, int64_t c) {
-    return v.b.createOrFold<arith::DivUIOp>(a, v.index(c));
-  }
-  Value rem(Value a, int64_t c) {
-    return v.b.createOrFold<arith::RemUIOp>(a, v.index(c));
-  }
-
   /// vector<1xi32> of what this thread's bytes of the row select.
   Value sumOfThread(Value row, Value output) {
     int64_t superblocks = layout.paddedCols(cols) / layout.span();
@@ -134,50 +124,28 @@ private:
     }
     llvm_unreachable("all codes handled");
   }
-
-  void store(Value sum, Value row, Value output) {
-    Value out = op.getOuts().front();
-    if (!op.getStep()) {
-      memref::StoreOp::create(v.b, sum, out, ValueRange{row, output});
-      return;
-    }
-    Value step = memref::LoadOp::create(v.b, op.getStep(), row);
-    // The segment that the output is in, by counting those that end before.
-    Value segment = v.index(0);
-    int64_t end = 0;
-    for (int64_t length : ArrayRef(*op.getSegments()).drop_back()) {
-      end += length;
-      Value isBehind = arith::CmpIOp::create(v.b, arith::CmpIPredicate::uge,
-                                             output, v.index(end));
-      segment = v.add(segment, arith::SelectOp::create(v.b, isBehind,
-                                                       v.index(1), v.index(0)));
-    }
-    Value scale = memref::LoadOp::create(v.b, op.getScale(), segment);
-    Value y = arith::SIToFPOp::create(v.b, v.b.getF32Type(), sum);
-    y = v.mulF(y, v.mulF(step, scale));
-    if (op.getResidual())
-      y = v.addF(y, memref::LoadOp::create(v.b, op.getResidual(),
-                                           ValueRange{row, output}));
-    memref::StoreOp::create(v.b, y, out, ValueRange{row, output});
-  }
-
-  MatmulOp op;
-  GpuBuilder &v;
-  Layout layout;
-  int64_t outputs, cols;
 };
 
 } // namespace
 
 LogicalResult gpulowering::lowerMatmul(MatmulOp op, GpuBuilder &v) {
-  if (op.getConfig()->getStrategy() != Strategy::AddSub)
-    return op.emitOpError("has no lowering to kernels for strategy '")
-           << stringifyStrategy(op.getConfig()->getStrategy()) << "'";
-  StringRef strategy = stringifyStrategy(op.getConfig()->getStrategy());
-  v.nameKernel(("tern_matmul_" + strategy + "_" +
+  Strategy strategy = op.getConfig()->getStrategy();
+  v.nameKernel(("tern_matmul_" + stringifyStrategy(strategy) + "_" +
                 op.getPacking()->getLayout().name() + "_" +
                 Twine(op.getMatrixRows()) + "x" + Twine(op.getMatrixCols()))
                    .str());
-  MatmulKernel(op, v).write();
-  return success();
+  switch (strategy) {
+  case Strategy::AddSub:
+    AddSubKernel(op, v).write();
+    return success();
+  case Strategy::Dot:
+    return writeDot(op, v);
+  case Strategy::Tile:
+    return writeTile(op, v);
+  case Strategy::Reference:
+  case Strategy::Lut:
+    return op.emitOpError("has no lowering to kernels for strategy '")
+           << stringifyStrategy(strategy) << "'";
+  }
+  llvm_unreachable("all strategies handled");
 }

@@ -7,10 +7,13 @@
 
 #include "Passes.h"
 
+#include "ternac/Dialect/Tern/IR/Tern.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
@@ -28,6 +31,68 @@ using namespace ternac;
 
 namespace {
 
+struct LowerDot4 : ConvertOpToLLVMPattern<tern::Dot4Op> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(tern::Dot4Op op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    using Type = NVVM::DotAccumulateType;
+    auto typeOf = [&](bool isSigned) {
+      return NVVM::DotAccumulateTypeAttr::get(
+          op.getContext(), isSigned ? Type::SIGNED : Type::UNSIGNED);
+    };
+    auto bytes = VectorType::get({4}, rewriter.getI8Type());
+    Location loc = op.getLoc();
+    Value codes =
+        LLVM::BitcastOp::create(rewriter, loc, bytes, adaptor.getCodes());
+    Value q = LLVM::BitcastOp::create(rewriter, loc, bytes, adaptor.getQ());
+    rewriter.replaceOpWithNewOp<NVVM::DotAccumulate4WayOp>(
+        op, rewriter.getI32Type(), codes, typeOf(op.getIsSigned()), q,
+        typeOf(true), adaptor.getSum());
+    return success();
+  }
+};
+
+struct LowerDotTile : ConvertOpToLLVMPattern<tern::DotTileOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(tern::DotTileOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type i32 = rewriter.getI32Type();
+    auto wordsOf = [&](Value vector) {
+      SmallVector<Value> words;
+      int64_t count = cast<VectorType>(vector.getType()).getNumElements();
+      for (int64_t i = 0; i < count; ++i)
+        words.push_back(LLVM::ExtractElementOp::create(
+            rewriter, loc, vector,
+            LLVM::ConstantOp::create(rewriter, loc, i32, i)));
+      return words;
+    };
+    SmallVector<Value> codes = wordsOf(adaptor.getCodes());
+    auto type = LLVM::LLVMStructType::getLiteral(op.getContext(),
+                                                 SmallVector<Type>(4, i32));
+    Value product = NVVM::MmaOp::create(
+        rewriter, loc, type, codes, wordsOf(adaptor.getQ()),
+        wordsOf(adaptor.getSum()),
+        ArrayRef<int64_t>{16, 8, 8 * int64_t(codes.size())},
+        /*b1Op=*/std::nullopt, NVVM::MMAIntOverflow::wrapped,
+        std::array{NVVM::MMATypes::u8, NVVM::MMATypes::s8},
+        std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
+    Value result =
+        LLVM::PoisonOp::create(rewriter, loc, adaptor.getSum().getType());
+    for (int64_t i = 0; i < 4; ++i)
+      result = LLVM::InsertElementOp::create(
+          rewriter, loc, result,
+          LLVM::ExtractValueOp::create(rewriter, loc, product, i),
+          LLVM::ConstantOp::create(rewriter, loc, i32, i));
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
 struct ConvertKernelsToNVVM
     : nvptx::impl::ConvertKernelsToNVVMPassBase<ConvertKernelsToNVVM> {
   void runOnOperation() override {
@@ -39,6 +104,7 @@ struct ConvertKernelsToNVVM
     populateFinalizeMemRefToLLVMConversionPatterns(converter, patterns);
     populateVectorToLLVMConversionPatterns(converter, patterns);
     populateGpuToNVVMConversionPatterns(converter, patterns);
+    patterns.add<LowerDot4, LowerDotTile>(converter);
     // Upstream's patterns for math call CUDA's device library. LLVM writes what
     // kernels need by itself.
     populateMathToLLVMConversionPatterns(converter, patterns,
@@ -47,9 +113,30 @@ struct ConvertKernelsToNVVM
     LLVMConversionTarget target(getContext());
     target.addLegalDialect<NVVM::NVVMDialect>();
     target.addLegalOp<gpu::GPUModuleOp>();
+    target.addIllegalOp<tern::Dot4Op, tern::DotTileOp>();
     if (failed(applyPartialConversion(getOperation(), target,
                                       std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    for (auto kernel : getOperation().getOps<LLVM::LLVMFuncOp>())
+      keepLoads(kernel);
+  }
+
+private:
+  /// Assemblers that may choose how many registers a kernel has put loads
+  /// behind what uses others. What is written has loads first; with a number of
+  /// blocks that leaves 168 registers or so it stays so.
+  static void keepLoads(LLVM::LLVMFuncOp kernel) {
+    constexpr int64_t kThreads = 384;
+    auto block = kernel->getAttrOfType<DenseI32ArrayAttr>(
+        NVVM::NVVMDialect::getMaxntidAttrName());
+    if (!block)
+      return;
+    int64_t threads = 1;
+    for (int32_t size : block.asArrayRef())
+      threads *= size;
+    auto blocks = int32_t(llvm::divideCeil(kThreads, threads));
+    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                    Builder(kernel.getContext()).getI32IntegerAttr(blocks));
   }
 };
 

@@ -62,7 +62,9 @@ public:
   }
 
 protected:
-  std::vector<std::string> strategies() const override { return {"add_sub"}; }
+  std::vector<std::string> strategies() const override {
+    return {"add_sub", "dot", "tile"};
+  }
   void buildKernelPipeline(OpPassManager &pm) const override;
 };
 
@@ -81,7 +83,7 @@ NVPTXTarget::resolve(MLIRContext *context, const TargetSpec &spec) const {
                      "got '" +
                      arch + "'");
   auto capabilities = Builder(context).getStrArrayAttr(
-      {"f16_convert", "fma", "int8_dot", "subgroup_32"});
+      {"f16_convert", "fma", "int8_dot", "subgroup_32", "tile_matmul"});
   return tern::TargetAttr::get(
       context, name(), StringAttr::get(context, nvptx::kTriple),
       StringAttr::get(context, arch), StringAttr(), StringAttr(), capabilities,

@@ -50,7 +50,10 @@ def ConvertKernelsToNVVMPass
   let summary = "Converts kernels to the dialects LLVM and NVVM";
   let description = [{
     What upstream's `convert-gpu-to-nvvm` does, but without calls of CUDA's device
-    library: square roots and absolute values become LLVM's intrinsics.
+    library: square roots and absolute values become LLVM's intrinsics. Products
+    of bytes, `tern.dot4` and `tern.dot_tile`, become instructions. Kernels say
+    how many of their blocks should run at once: with the registers that this
+    leaves, assemblers keep loads where they were written, before their uses.
 
     Example:
 

@@ -57,6 +57,7 @@ struct ConvertKernelsToSPIRV
     auto kernels = module.lookupSymbol<gpu::GPUModuleOp>(kKernelModule);
     if (!kernels)
       return;
+    shared.clear();
     // Upstream's lowering of scf.for leaves the results of a loop that never
     // runs undefined.
     OpPassManager loops(gpu::GPUModuleOp::getOperationName());
@@ -177,23 +178,31 @@ private:
       }
       mapArgument(b, mapping, argument, value);
     }
+    llvm::DenseMap<Type, unsigned> counts;
     for (BlockArgument memory : kernel.getWorkgroupAttributions()) {
-      spirv::GlobalVariableOp variable;
-      {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPoint(function);
-        std::string name =
-            (kernel.getName() + "_shared" + Twine(memory.getArgNumber())).str();
-        variable = spirv::GlobalVariableOp::create(
-            b, loc, TypeAttr::get(converter.convertType(memory.getType())),
-            b.getStringAttr(name));
-      }
+      Type type = converter.convertType(memory.getType());
+      spirv::GlobalVariableOp variable =
+          sharedMemory(code, loc, type, counts[type]++);
       mapArgument(b, mapping, memory,
                   spirv::AddressOfOp::create(b, loc, variable));
     }
     for (Operation &op : kernel.getBody().front())
       b.clone(op, mapping);
     return function;
+  }
+
+  /// The memory of a block, number `number` of a kernel's of `type`: one for
+  /// all kernels, as drivers may count what any kernel of a module has.
+  spirv::GlobalVariableOp sharedMemory(spirv::ModuleOp code, Location loc,
+                                       Type type, unsigned number) {
+    spirv::GlobalVariableOp &variable = shared[{type, number}];
+    if (!variable) {
+      auto b = OpBuilder::atBlockBegin(code.getBody());
+      std::string name = "shared" + std::to_string(shared.size() - 1);
+      variable = spirv::GlobalVariableOp::create(b, loc, TypeAttr::get(type),
+                                                 b.getStringAttr(name));
+    }
+    return variable;
   }
 
   void mapArgument(OpBuilder &b, IRMapping &mapping, BlockArgument argument,
@@ -226,6 +235,8 @@ private:
                                    spirv::ExecutionMode::LocalSize, *size);
     return success();
   }
+
+  llvm::DenseMap<std::pair<Type, unsigned>, spirv::GlobalVariableOp> shared;
 };
 
 } // namespace

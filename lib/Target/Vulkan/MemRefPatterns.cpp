@@ -32,6 +32,14 @@ void ternac::addMemRefConversions(SPIRVTypeConverter &converter) {
     return type.getNumElements() == 1 ? bits
                                       : VectorType::get(type.getShape(), bits);
   });
+  // What has more elements than a vector in a shader is words.
+  converter.addConversion([](VectorType type) -> std::optional<Type> {
+    Type element = type.getElementType();
+    if (!element.isIntOrFloat() || type.getNumElements() <= 4 ||
+        type.getNumElements() * element.getIntOrFloatBitWidth() != 128)
+      return std::nullopt;
+    return VectorType::get({4}, IntegerType::get(type.getContext(), 32));
+  });
   converter.addConversion([&converter](MemRefType type) -> Type {
     Type element = converter.convertType(type.getElementType());
     if (!element)
@@ -65,9 +73,11 @@ struct Place {
 };
 
 /// The place of what has type `access` at `indices` of `memref`, a converted
-/// value of type `type`: an element or, where it is aligned, a vector of them.
+/// value of type `type`. It is aligned as `alignment` says, or as elements of
+/// the memref are.
 Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type access,
-              Value memref, ValueRange indices) {
+              Value memref, ValueRange indices,
+              std::optional<uint64_t> alignment) {
   if (isShared(type)) {
     assert(type.getRank() == 1 && "memory of a block is one row");
     return {spirv::AccessChainOp::create(b, loc, memref, indices), {}, {}};
@@ -84,7 +94,7 @@ Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type access,
       part = spirv::IMulOp::create(b, loc, part, constant(b, loc, strides[i]));
     at = at ? spirv::IAddOp::create(b, loc, at, part).getResult() : part;
   }
-  int64_t bytes = getElementTypeOrSelf(access).getIntOrFloatBitWidth() / 8;
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
   Value address = word(b, loc, memref, 0);
   if (at) {
     if (bytes != 1)
@@ -93,25 +103,23 @@ Place placeOf(OpBuilder &b, Location loc, MemRefType type, Type access,
   }
   auto pointer = spirv::PointerType::get(
       access, spirv::StorageClass::PhysicalStorageBuffer);
-  if (auto vector = dyn_cast<VectorType>(access))
-    bytes *= vector.getNumElements();
   return {spirv::ConvertUToPtrOp::create(b, loc, pointer, address),
           spirv::MemoryAccessAttr::get(b.getContext(),
                                        spirv::MemoryAccess::Aligned),
-          b.getI32IntegerAttr(int32_t(bytes))};
+          b.getI32IntegerAttr(int32_t(alignment.value_or(bytes)))};
 }
 
-/// Whether `type` is that of an element, or of a vector that `op` says to be
-/// aligned outside of the memory of a block.
+/// Whether `type` is that of an element, or of a vector outside of the memory
+/// of a block whose elements are aligned, as `op` says.
 template <typename Op> bool isAccess(Op op, Type type) {
   if (isa_and_present<IntegerType, FloatType>(type))
     return true;
   auto vector = dyn_cast_if_present<VectorType>(type);
   if (!vector || isShared(op.getMemRefType()))
     return false;
-  uint64_t bytes =
-      vector.getNumElements() * vector.getElementTypeBitWidth() / 8;
-  return op.getAlignment() && *op.getAlignment() % bytes == 0;
+  uint64_t known = op.getAlignment().value_or(
+      op.getMemRefType().getElementTypeBitWidth() / 8);
+  return known * 8 % vector.getElementTypeBitWidth() == 0;
 }
 
 /// memref.load and vector.load.
@@ -124,8 +132,9 @@ template <typename Op> struct LoadPattern : OpConversionPattern<Op> {
     Type type = this->getTypeConverter()->convertType(op.getResult().getType());
     if (!isAccess(op, type))
       return rewriter.notifyMatchFailure(op, "expected an aligned access");
-    Place place = placeOf(rewriter, op.getLoc(), op.getMemRefType(), type,
-                          memrefOf(adaptor), adaptor.getIndices());
+    Place place =
+        placeOf(rewriter, op.getLoc(), op.getMemRefType(), type,
+                memrefOf(adaptor), adaptor.getIndices(), op.getAlignment());
     rewriter.replaceOpWithNewOp<spirv::LoadOp>(op, place.pointer, place.access,
                                                place.alignment);
     return success();
@@ -140,6 +149,21 @@ private:
   }
 };
 
+/// What is words already.
+struct BitCastPattern : OpConversionPattern<vector::BitCastOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(vector::BitCastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type type = getTypeConverter()->convertType(op.getType());
+    if (adaptor.getSource().getType() != type)
+      return rewriter.notifyMatchFailure(op, "expected bytes as words");
+    rewriter.replaceOp(op, adaptor.getSource());
+    return success();
+  }
+};
+
 template <typename Op> struct StorePattern : OpConversionPattern<Op> {
   using OpConversionPattern<Op>::OpConversionPattern;
 
@@ -149,8 +173,9 @@ template <typename Op> struct StorePattern : OpConversionPattern<Op> {
     auto [value, memref] = operandsOf(adaptor);
     if (!isAccess(op, value.getType()))
       return rewriter.notifyMatchFailure(op, "expected an aligned access");
-    Place place = placeOf(rewriter, op.getLoc(), op.getMemRefType(),
-                          value.getType(), memref, adaptor.getIndices());
+    Place place =
+        placeOf(rewriter, op.getLoc(), op.getMemRefType(), value.getType(),
+                memref, adaptor.getIndices(), op.getAlignment());
     rewriter.replaceOpWithNewOp<spirv::StoreOp>(op, place.pointer, value,
                                                 place.access, place.alignment);
     return success();
@@ -205,6 +230,6 @@ void ternac::populateMemRefPatterns(const SPIRVTypeConverter &converter,
   constexpr unsigned benefit = 10;
   patterns.add<LoadPattern<memref::LoadOp>, LoadPattern<vector::LoadOp>,
                StorePattern<memref::StoreOp>, StorePattern<vector::StoreOp>,
-               BarrierPattern, DimPattern>(converter, patterns.getContext(),
-                                           benefit);
+               BarrierPattern, BitCastPattern, DimPattern>(
+      converter, patterns.getContext(), benefit);
 }

@@ -38,14 +38,17 @@ public:
   llvm::Expected<tern::TargetAttr>
   resolve(MLIRContext *context, const TargetSpec &spec) const override {
     auto triple = StringAttr::get(context, llvm::sys::getDefaultTargetTriple());
-    return tern::TargetAttr::get(context, name(), triple, StringAttr(),
-                                 StringAttr(), StringAttr(), ArrayAttr(),
-                                 /*vector_bits=*/32, /*l2=*/0,
-                                 /*bandwidth=*/0, /*peak=*/0);
+    return tern::TargetAttr::get(
+        context, name(), triple, StringAttr(), StringAttr(), StringAttr(),
+        Builder(context).getStrArrayAttr({"int8_products"}),
+        /*vector_bits=*/32, /*l2=*/0,
+        /*bandwidth=*/0, /*peak=*/0);
   }
 
 protected:
-  std::vector<std::string> strategies() const override { return {"add_sub"}; }
+  std::vector<std::string> strategies() const override {
+    return {"add_sub", "dot"};
+  }
   void buildKernelPipeline(OpPassManager &pm) const override {
     pm.addPass(vulkan::createConvertKernelsToSPIRVPass());
   }

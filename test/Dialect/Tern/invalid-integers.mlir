@@ -417,3 +417,12 @@ func.func @launch_dimensions(%n: index, %env: !tern.environment) {
   tern.launch %env, "gpu" "tern_add" 0 [%n, %n, %n] (%n) : index
   return
 }
+
+// -----
+
+// dot_tile C1
+func.func @dot_tile(%a: vector<4xi32>, %b: vector<1xi32>, %sum: vector<4xi32>) {
+  // expected-error@+1 {{'tern.dot_tile' op (C1) expected twice as many words of codes as of q, but got 4 and 1}}
+  %0 = tern.dot_tile %a, %b, %sum : vector<4xi32>, vector<1xi32>, vector<4xi32>
+  return
+}

@@ -353,8 +353,8 @@ LogicalResult ThreadRangeOp::verify() { return verifyStep(*this); }
 LogicalResult ClaimOp::verify() { return verifyStep(*this); }
 
 bool tern::isThreadOp(Operation *op) {
-  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp, SubmitOp, LaunchOp>(
-      op);
+  return isa<BarrierOp, ThreadRangeOp, ClaimOp, GrantedOp, SubmitOp, LaunchOp,
+             Dot4Op, DotTileOp>(op);
 }
 
 LogicalResult GrantedOp::verify() {
@@ -388,6 +388,16 @@ LogicalResult LaunchOp::verify() {
     return emitOpError("(C2) expected six dimensions, but got ")
            << getDimensions().size();
   return success();
+}
+
+LogicalResult DotTileOp::verify() {
+  int64_t codes = getCodes().getType().getNumElements();
+  int64_t words = getQ().getType().getNumElements();
+  if (codes == 2 * words)
+    return success();
+  return emitOpError("(C1) expected twice as many words of codes as of q, but "
+                     "got ")
+         << codes << " and " << words;
 }
 
 LogicalResult SubmitOp::verifySymbolUses(SymbolTableCollection &symbols) {

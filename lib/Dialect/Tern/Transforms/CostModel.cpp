@@ -102,7 +102,10 @@ struct MatrixUnit {
   int64_t rows;
   double speed;
 };
-static constexpr MatrixUnit tileRegisters = {16, 8}, vectorRegisters = {4, 2};
+static constexpr MatrixUnit tileRegisters = {16, 8}, vectorRegisters = {4, 2},
+                            subgroups = {64, 8};
+/// Rows of activations that share the codes of a kernel of a device.
+static constexpr int64_t subgroupRows = 8;
 
 /// Operations on general registers of `lut` for each weight and each of many
 /// rows, as measured: 18 instructions, half of them on vectors, for 4 bytes of
@@ -135,13 +138,16 @@ static std::pair<double, double> passes(const KernelForm &form,
     // Few rows share what their accumulators leave registers for; for many the
     // codes are kept.
     int64_t together = std::clamp<int64_t>(target.getVectorBits() / 128, 1, 4);
+    if (target.hasCapability("subgroup_32"))
+      together = subgroupRows;
     return {tokens > MatmulOp::kFewRows ? 1
                                         : llvm::divideCeil(tokens, together),
             tokens};
   }
   case Strategy::Tile: {
-    MatrixUnit unit = target.hasCapability("register_tiles") ? vectorRegisters
-                                                             : tileRegisters;
+    MatrixUnit unit = target.hasCapability("subgroup_32")      ? subgroups
+                      : target.hasCapability("register_tiles") ? vectorRegisters
+                                                               : tileRegisters;
     return {1, double(llvm::alignTo(tokens, unit.rows)) / unit.speed};
   }
   }

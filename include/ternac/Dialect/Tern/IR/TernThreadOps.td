@@ -198,4 +198,73 @@ def Tern_LaunchOp : Tern_Op<"launch", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def Tern_Dot4Op : Tern_Op<"dot4", [Pure]> {
+  let summary = "a dot product of four bytes and four bytes";
+  let description = [{
+    Adds to `sum` the products of the bytes of `codes` and those of `q`, byte by
+    byte from the lowest. The bytes of `q` are signed, those of `codes` unsigned,
+    or signed with `signed`. For targets with the capability `int8_dot`, in
+    kernels.
+
+    Example:
+
+    ```mlir
+    func.func @f(%codes: i32, %q: i32, %sum: i32) -> i32 {
+      %0 = tern.dot4 %codes, %q, %sum
+      %1 = tern.dot4 signed %codes, %q, %0
+      return %1 : i32
+    }
+    ```
+  }];
+  let arguments = (ins I32:$codes, I32:$q, I32:$sum, UnitAttr:$is_signed);
+  let results = (outs I32:$result);
+  let assemblyFormat = [{
+    (`signed` $is_signed^)? $codes `,` $q `,` $sum attr-dict
+  }];
+}
+
+def Tern_DotTileOp : Tern_Op<"dot_tile", [Pure,
+    AllTypesMatch<["sum", "result"]>]> {
+  let summary = "a product of two tiles of bytes by a subgroup";
+  let description = [{
+    `sum + A . B`, where A is 16 x K of unsigned bytes, B is K x 8 of signed
+    bytes and the sum 16 x 8 of i32; K is 32 or 16. The 32 threads of a subgroup
+    compute it together, each with its share of the three. With g = thread / 4
+    and t = thread % 4, and j from 0 to 3:
+
+    ```text
+    codes[0], byte j    A[g,     4t + j]      q[0], byte j    B[4t + j,      g]
+    codes[1], byte j    A[g + 8, 4t + j]      q[1], byte j    B[4t + j + 16, g]
+    codes[2], byte j    A[g,     4t + j + 16]
+    codes[3], byte j    A[g + 8, 4t + j + 16]
+    sum[0], sum[1]      at [g, 2t], [g, 2t + 1]
+    sum[2], sum[3]      at [g + 8, 2t], [g + 8, 2t + 1]
+    ```
+
+    K is 16 with half of `codes` and of `q`. For targets with the capabilities
+    `tile_matmul` and `subgroup_32`, in kernels.
+
+    Constraints:
+    * (C1) there are four words of `codes` and two of `q`, or two and one.
+
+    Example:
+
+    ```mlir
+    func.func @f(%a: vector<4xi32>, %b: vector<2xi32>, %sum: vector<4xi32>) -> vector<4xi32> {
+      %0 = tern.dot_tile %a, %b, %sum : vector<4xi32>, vector<2xi32>, vector<4xi32>
+      return %0 : vector<4xi32>
+    }
+    ```
+  }];
+  let arguments = (ins VectorOfLengthAndType<[2, 4], [I32]>:$codes,
+                       VectorOfLengthAndType<[1, 2], [I32]>:$q,
+                       VectorOfLengthAndType<[4], [I32]>:$sum);
+  let results = (outs VectorOfLengthAndType<[4], [I32]>:$result);
+  let assemblyFormat = [{
+    $codes `,` $q `,` $sum attr-dict `:` type($codes) `,` type($q) `,`
+    type($sum)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // TERNAC_DIALECT_TERN_IR_TERNTHREADOPS_TD
