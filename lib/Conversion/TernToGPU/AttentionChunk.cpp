@@ -311,14 +311,17 @@ SmallVector<Value> ChunkAttention::addPositions(Value values, Value inChunk,
     read.push_back(v.load(places.pool, v.add(values, at), shape.valueWidth));
   }
   for (auto [slot, position, bits] : llvm::zip(slots, seen, read)) {
-    Value isSeen = v.isBelow(slot, end), x = v.toF32(bits);
+    // Beyond the end is the last position again, which must not count twice,
+    // were it infinite.
+    Value isSeen = v.broadcast(v.isBelow(slot, end), shape.valueWidth);
+    Value x = arith::SelectOp::create(v.b, isSeen, v.toF32(bits),
+                                      v.splat(0.0, shape.valueWidth));
     Value number = v.add(inChunk, position);
     Value at = cell(v.rem(number, shape.width), shape.places,
                     v.div(number, shape.width));
     for (int64_t head = 0; head < shape.heads; ++head) {
       Value weight =
           loadScalar(memory, v.add(at, v.index(head * ChunkShape::kPositions)));
-      weight = arith::SelectOp::create(v.b, isSeen, weight, v.f32(0.0));
       sums[head] = v.fma(v.broadcast(weight, shape.valueWidth), x, sums[head]);
     }
   }
