@@ -53,7 +53,7 @@ class Target:
     cpu: str = ""  # the processor that the machine emulates, as qemu names it
     vlen: int = 0  # the bits of its vectors, where the same code runs on several lengths
     version: int = 0  # which version of the code is called, where `spec` names several processors
-    few: bool = False  # whether few shapes are enough, as another line has the same code, but for the packing that versions share, and all shapes
+    few: bool = False  # whether few shapes are enough, as other lines have code of the same kind, and all shapes
     load_target: str = ""  # the plug-in that has it
     device: str = ""  # what its code needs: the driver library of a device, or one of the runtime's own, as `ternac-run --device` takes it
     kernels: bool = False  # whether its code is kernels of that device, started by one thread of this host
@@ -102,11 +102,11 @@ REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 IN_TREE = (
     REFERENCE,
     Target("x86-64", "cpu,arch=x86-64", ALL, needs=("sse2",)),
-    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2),
+    Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2, few=True),
     Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, needs=_LEVEL3),
     Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni")),
-    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni")),
-    Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4),
+    Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni"), few=True),
+    Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4, few=True),
     Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8,+amx-bf16", TILE, ALL, (*_LEVEL4, "avx512_vnni", *_AMX)),
     Target("native", "cpu,arch=native", NATIVE, needs=_LEVEL2),
     Target("x86-64+v3-version1", "cpu,arch=x86-64+v3", ALL, needs=_LEVEL3, version=1, few=True),

@@ -146,6 +146,7 @@ class DeviceTable(ctypes.Structure):
         ("load", _function(ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64))),
         ("unload", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)),
         ("launch", ctypes.c_void_p),
+        ("busy", _function(ctypes.POINTER(ctypes.c_double))),
     ]
 
 
