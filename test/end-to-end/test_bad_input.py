@@ -479,7 +479,7 @@ def test_no_config(model):
         (["--target= cpu"], ["' cpu'", "reference"]),
         (["--target=,"], ["key=value"]),
         (["--target="], ["a value"]),
-        (["--target=nvptx"], ["nvptx"]),
+        (["--target=nvptx,arch=sm_70"], ["sm_70", "sm_80"]),
         (["--emit=wasm"], ["wasm", "lib", "imported"]),
         (["--compile-from=dreamt"], ["dreamt", "imported", "packed"]),
         (["--compile-from=packed"], ["packed", "directory"]),
