@@ -37,8 +37,11 @@ static bool hasWholeKernels(const TernacModel *model) {
   const TernacKernels *kernels = kernelsOf(model);
   if (!kernels)
     return true;
-  return kernels->struct_size >= sizeof(TernacKernels) && kernels->format &&
-         kernels->code && kernels->bytes && kernels->names && kernels->count &&
+  // Fields behind this one came later.
+  constexpr size_t least =
+      offsetof(TernacKernels, count) + sizeof(TernacKernels::count);
+  return kernels->struct_size >= least && kernels->format && kernels->code &&
+         kernels->bytes && kernels->names && kernels->count &&
          std::all_of(kernels->names, kernels->names + kernels->count,
                      [](const char *name) { return name; }) &&
          model->device && *model->device;

@@ -248,6 +248,14 @@ func.func @tile(%q: memref<?x256xi8>, %sum: memref<?xi32>, %w: memref<3072xi8>, 
 
 // -----
 
+func.func @slice(%q: memref<?x64xi8, strided<[80, 1], offset: 1>>, %sum: memref<?xi32>, %w: memref<256xi8>, %y: memref<?x16xi32>, %env: !tern.environment) {
+  // expected-error@+1 {{'tern.matmul' op expected rows of q of whole words, but got 'memref<?x64xi8, strided<[80, 1], offset: 1>>'}}
+  tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 4>} : (memref<?x64xi8, strided<[80, 1], offset: 1>>, memref<?xi32>, memref<256xi8>, memref<?x16xi32>) -> ()
+  return
+}
+
+// -----
+
 func.func @packing(%q: memref<?x64xi8>, %sum: memref<?xi32>, %w: memref<128xi8>, %y: memref<?x8xi32>, %env: !tern.environment) {
   // expected-error@+1 {{'tern.matmul' op expected a packing that kernels of strategy 'dot' read, but got 'bits2r8g16'}}
   tern.matmul %q, %sum, %w into %y {cols = 64 : i64, config = #tern.lowering_config<strategy = dot>, packing = #tern.packing<two_bit, rows = 8, group = 16, blocks = 1>} : (memref<?x64xi8>, memref<?xi32>, memref<128xi8>, memref<?x8xi32>) -> ()

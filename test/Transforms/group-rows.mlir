@@ -44,3 +44,19 @@ func.func @attention(%q: memref<?x16xf32>, %k: memref<?x16xf32>, %c: !tern.kv_ca
   tern.add %q, %q into %q : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
   return
 }
+
+// -----
+
+// Row r of a view may be another row of what it is a view of: a block would read
+// what another block writes.
+
+// CHECK-LABEL: func.func @shifted
+// CHECK-NOT: tern.row_group
+func.func @shifted(%x: memref<?x16xf32>, %m: index, %y: memref<?x16xf32>) {
+  %a = memref.subview %x[0, 0] [%m, 16] [1, 1] : memref<?x16xf32> to memref<?x16xf32, strided<[16, 1]>>
+  %b = memref.subview %x[1, 0] [%m, 16] [1, 1] : memref<?x16xf32> to memref<?x16xf32, strided<[16, 1], offset: 16>>
+  %c = memref.subview %y[0, 0] [%m, 16] [1, 1] : memref<?x16xf32> to memref<?x16xf32, strided<[16, 1]>>
+  tern.add %a, %a into %a : (memref<?x16xf32, strided<[16, 1]>>, memref<?x16xf32, strided<[16, 1]>>, memref<?x16xf32, strided<[16, 1]>>) -> ()
+  tern.add %b, %b into %c : (memref<?x16xf32, strided<[16, 1], offset: 16>>, memref<?x16xf32, strided<[16, 1], offset: 16>>, memref<?x16xf32, strided<[16, 1]>>) -> ()
+  return
+}

@@ -142,7 +142,7 @@ class DeviceTable(ctypes.Structure):
         ("release", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)),
         ("upload", _function(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64)),
         ("download", _function(ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)),
-        ("copy", ctypes.c_void_p),
+        ("copy", _function(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)),
         ("load", _function(ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64))),
         ("unload", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)),
         ("launch", ctypes.c_void_p),

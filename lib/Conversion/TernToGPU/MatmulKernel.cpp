@@ -77,7 +77,9 @@ void MatmulKernel::store(Value sum, Value row, Value output, Value step,
 //===----------------------------------------------------------------------===//
 
 LogicalResult WordKernel::check(bool wantsTiles) {
+  // What tiles stage of the activations has whole superblocks.
   bool isTile = layout.rows == kRows && layout.group == 4 &&
+                (!wantsTiles || 16 % layout.blocks == 0) &&
                 (layout.code == packing::Code::TwoBit ||
                  layout.code == packing::Code::Base3);
   bool isRow = layout == packing::rowTwoBit();

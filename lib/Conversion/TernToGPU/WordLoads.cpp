@@ -7,6 +7,8 @@
 
 #include "WordLoads.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::gpulowering;
@@ -14,10 +16,11 @@ using namespace ternac::gpulowering;
 int64_t gpulowering::rowAlignment(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   auto [strides, offset] = type.getStridesAndOffset();
-  (void)offset; // buffers begin at lines of the workspace
-  if (ShapedType::isDynamic(strides.front()))
+  // Buffers begin at lines of the workspace; views of them need not.
+  if (ShapedType::isDynamic(strides.front()) || ShapedType::isDynamic(offset))
     return 1;
-  int64_t bytes = strides.front() * type.getElementTypeBitWidth() / 8;
+  int64_t bytes =
+      std::gcd(strides.front(), offset) * type.getElementTypeBitWidth() / 8;
   return bytes % 16 == 0 ? 16 : bytes % 4 == 0 ? 4 : 1;
 }
 

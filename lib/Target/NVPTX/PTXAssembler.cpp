@@ -42,13 +42,24 @@ Expected<std::string> nvptx::findAssembler() {
   return std::string();
 }
 
-/// A file with a name of its own that goes with the object.
-static Expected<FileRemover> createFile(StringRef suffix,
-                                        SmallVectorImpl<char> &path) {
+/// Creates a file with a name of its own, which goes with `remover`.
+static Error createFile(StringRef suffix, SmallVectorImpl<char> &path,
+                        FileRemover &remover) {
   if (std::error_code error =
           sys::fs::createTemporaryFile("ternac", suffix, path))
     return makeError("cannot create a temporary file: " + error.message());
-  return FileRemover(Twine(path));
+  remover.setFile(Twine(path));
+  return Error::success();
+}
+
+/// The first line that says of an error, or the first.
+static StringRef reasonOf(StringRef messages) {
+  SmallVector<StringRef> lines;
+  messages.trim().split(lines, '\n');
+  for (StringRef line : lines)
+    if (line.contains("error") || line.contains("fatal"))
+      return line;
+  return lines.front();
 }
 
 static std::string contentsOf(StringRef path) {
@@ -59,15 +70,13 @@ static std::string contentsOf(StringRef path) {
 Expected<std::string> nvptx::assemble(StringRef assembler, StringRef processor,
                                       StringRef ptx) {
   SmallString<128> source, object, messages;
-  Expected<FileRemover> removeSource = createFile("ptx", source);
-  if (!removeSource)
-    return removeSource.takeError();
-  Expected<FileRemover> removeObject = createFile("cubin", object);
-  if (!removeObject)
-    return removeObject.takeError();
-  Expected<FileRemover> removeMessages = createFile("txt", messages);
-  if (!removeMessages)
-    return removeMessages.takeError();
+  FileRemover removeSource, removeObject, removeMessages;
+  if (Error error = createFile("ptx", source, removeSource))
+    return error;
+  if (Error error = createFile("cubin", object, removeObject))
+    return error;
+  if (Error error = createFile("txt", messages, removeMessages))
+    return error;
   {
     std::error_code error;
     raw_fd_ostream out(source, error);
@@ -85,12 +94,14 @@ Expected<std::string> nvptx::assemble(StringRef assembler, StringRef processor,
       assembler, {assembler, arch, source, "-o", object}, std::nullopt,
       {StringRef(), StringRef(messages), StringRef(messages)},
       /*SecondsToWait=*/0, /*MemoryLimit=*/0, &failure);
-  if (status != 0) {
-    std::string said = contentsOf(messages);
-    StringRef first = StringRef(said).trim().split('\n').first;
-    return makeError("'" + assembler + "' refuses the kernels for " +
-                     processor + ": " +
-                     (first.empty() ? StringRef(failure) : first));
-  }
-  return contentsOf(object);
+  std::string code = contentsOf(object);
+  if (status == 0 && !code.empty())
+    return code;
+  std::string reason = reasonOf(contentsOf(messages)).str();
+  if (reason.empty())
+    reason = !failure.empty() ? failure
+             : status != 0    ? "it ended with status " + std::to_string(status)
+                              : "it wrote no object";
+  return makeError("'" + assembler + "' refuses the kernels for " + processor +
+                   ": " + reason);
 }

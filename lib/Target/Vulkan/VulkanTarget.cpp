@@ -49,6 +49,9 @@ protected:
   std::vector<std::string> strategies() const override {
     return {"add_sub", "dot"};
   }
+  /// Ops are kernels of their own: threads see what others stored to the memory
+  /// of the device only in the next launch, as accesses are not coherent.
+  void buildBufferPipeline(OpPassManager &) const override {}
   void buildKernelPipeline(OpPassManager &pm) const override {
     pm.addPass(vulkan::createConvertKernelsToSPIRVPass());
   }

@@ -332,6 +332,7 @@ TEST(CUDACode, Objects) {
     kernels.struct_size = sizeof(kernels);
     kernels.processor = processor;
     kernels.object = processor;
+    kernels.object_bytes = 1;
     return hasObjectFor(kernels, capability);
   };
   EXPECT_TRUE(runs("sm_90", {9, 0}));
@@ -343,6 +344,11 @@ TEST(CUDACode, Objects) {
   EXPECT_FALSE(runs("sm_100a", {10, 3}));
   EXPECT_FALSE(runs("sm_", {9, 0}));
   EXPECT_FALSE(runs("compute_90", {9, 0}));
+  TernacKernels empty = {};
+  empty.struct_size = sizeof(empty);
+  empty.processor = "sm_90";
+  empty.object = "";
+  EXPECT_FALSE(hasObjectFor(empty, {9, 0}));
   TernacKernels older = {};
   older.struct_size = offsetof(TernacKernels, processor);
   older.processor = "sm_90";

@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -42,9 +43,21 @@ static Value rowsOf(Value memref) {
   return isa<BlockArgument>(memref) ? memref : Value();
 }
 
+/// Whether row r of the view `memref` is row r of what it is a view of.
+static bool keepsRows(Value memref) {
+  while (auto slice = memref.getDefiningOp<OffsetSizeAndStrideOpInterface>()) {
+    if (!slice.getMixedOffsets().empty() &&
+        (!isConstantIntValue(slice.getMixedOffsets().front(), 0) ||
+         !isConstantIntValue(slice.getMixedStrides().front(), 1)))
+      return false;
+    memref = slice->getOperand(0);
+  }
+  return true;
+}
+
 /// The rows of an op that treats each alone; null for any other.
 static Value rowsOf(Operation *op) {
-  if (op->getNumResults() != 0)
+  if (op->getNumResults() != 0 || !llvm::all_of(op->getOperands(), keepsRows))
     return {};
   if (auto append = dyn_cast<KVAppendOp>(op))
     return rowsOf(append.getK());

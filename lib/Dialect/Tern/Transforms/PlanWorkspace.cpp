@@ -142,8 +142,10 @@ private:
     SmallVector<Buffer *> order;
     for (Buffer &buffer : buffers)
       order.push_back(&buffer);
+    // The buffers lie in one vector, so that their addresses are an order.
     llvm::sort(order, [](Buffer *a, Buffer *b) {
-      return std::pair(-a->bytes, a->begin) < std::pair(-b->bytes, b->begin);
+      return std::tuple(-a->bytes, a->begin, a) <
+             std::tuple(-b->bytes, b->begin, b);
     });
     SmallVector<Buffer *> placed;
     for (Buffer *buffer : order) {
@@ -152,7 +154,8 @@ private:
         if (other->conflicts(*buffer))
           conflicts.push_back(other);
       llvm::sort(conflicts, [](Buffer *a, Buffer *b) {
-        return std::pair(a->place, a->begin) < std::pair(b->place, b->begin);
+        return std::tuple(a->place, a->begin, a) <
+               std::tuple(b->place, b->begin, b);
       });
       int64_t place = 0;
       for (Buffer *other : conflicts) {

@@ -41,7 +41,8 @@ bool ternac::runtime::cuda::hasObjectFor(const TernacKernels &kernels,
                                          Capability capability) {
   constexpr size_t size = offsetof(TernacKernels, object_bytes) +
                           sizeof(TernacKernels::object_bytes);
-  if (kernels.struct_size < size || !kernels.processor || !kernels.object)
+  if (kernels.struct_size < size || !kernels.processor || !kernels.object ||
+      !kernels.object_bytes)
     return false;
   std::optional<Processor> made = parseProcessor(kernels.processor);
   if (!made)

@@ -36,7 +36,6 @@ enum class Result : int {
   Success = 0,
   OutOfMemory = 2,
   NoDevice = 100,
-  NoBinaryForGPU = 209,
   NotFound = 500,
 };
 

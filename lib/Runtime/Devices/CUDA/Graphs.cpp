@@ -45,18 +45,25 @@ void Graphs::clear() {
 // Running
 //===----------------------------------------------------------------------===//
 
+bool Graphs::prepare(LaunchList &launches, StreamHandle stream) {
+  ready = nullptr;
+  if (!isOn || launches.entries.size() < fewestLaunches)
+    return true;
+  if (Known *known = find(launches)) {
+    ready = known;
+    return known->graph || make(*known, stream);
+  }
+  if (Known *known = findSimilar(launches)) {
+    ready = known;
+    return change(*known, launches, stream);
+  }
+  remember(launches);
+  return true;
+}
+
 bool Graphs::run(LaunchList &launches, StreamHandle stream) {
   launchCount += launches.entries.size();
-  if (!isOn || launches.entries.size() < fewestLaunches)
-    return runOneByOne(launches, stream);
-  if (Known *known = find(launches))
-    return (known->graph || make(*known, stream)) && runGraph(*known, stream);
-  if (Known *known = findSimilar(launches))
-    return change(*known, launches, stream) && runGraph(*known, stream);
-  // What comes but once is not worth a graph; and kernels must have run before
-  // they can be captured.
-  remember(launches);
-  return runOneByOne(launches, stream);
+  return ready ? runGraph(*ready, stream) : runOneByOne(launches, stream);
 }
 
 bool Graphs::runOneByOne(LaunchList &launches, StreamHandle stream) {
@@ -130,12 +137,18 @@ void Graphs::remember(const LaunchList &launches) {
 
 /// Makes a graph of what would be given to the stream.
 bool Graphs::capture(LaunchList &launches, StreamHandle stream, Graph &graph) {
-  return device.checkWork(
-             device.cu.StreamBeginCapture(stream, captureThreadLocal),
-             "cannot capture launches") &&
-         runOneByOne(launches, stream) &&
-         device.checkWork(device.cu.StreamEndCapture(stream, &graph),
-                          "cannot capture launches");
+  if (!device.checkWork(
+          device.cu.StreamBeginCapture(stream, captureThreadLocal),
+          "cannot capture launches"))
+    return false;
+  bool isGiven = runOneByOne(launches, stream);
+  // Whatever happened: a stream that stays in capture is of no use.
+  Result result = device.cu.StreamEndCapture(stream, &graph);
+  if (isGiven)
+    return device.checkWork(result, "cannot capture launches");
+  if (graph)
+    device.cu.GraphDestroy(graph);
+  return false;
 }
 
 bool Graphs::make(Known &known, StreamHandle stream) {

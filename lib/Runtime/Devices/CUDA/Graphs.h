@@ -48,7 +48,9 @@ public:
   Graphs(const Graphs &) = delete;
   Graphs &operator=(const Graphs &) = delete;
 
-  /// Gives the launches to the stream, as a graph if they were there before.
+  /// Makes or changes the graph of the launches, if they were there before.
+  bool prepare(LaunchList &launches, StreamHandle stream);
+  /// Gives the launches to the stream, as the graph that there is.
   bool run(LaunchList &launches, StreamHandle stream);
   /// Forgets all that was there.
   void clear();
@@ -79,6 +81,7 @@ private:
   Device &device;
   const bool isOn;
   std::list<Known> all;          ///< the last used first
+  Known *ready = nullptr;        ///< the one that was prepared
   std::vector<void *> addresses; ///< of one kernel's arguments
 };
 

@@ -57,7 +57,9 @@ bool Modules::loadCode(const TernacKernels &kernels, Module &module) {
     Result result = loadImage(kernels.object, module, log);
     if (result == Result::Success)
       return true;
-    if (result != Result::NoBinaryForGPU)
+    // Drivers that are older than the assembler refuse its object in several
+    // ways.
+    if (!kernels.code || !kernels.bytes)
       return failToLoad(result, log);
   }
   return loadPTX(kernels, module);

@@ -35,8 +35,9 @@ bool Stream::flush() {
     return false;
   if (launches.entries.empty())
     return true;
-  bool isDone =
-      timer.begin(handle) && graphs.run(launches, handle) && timer.end(handle);
+  // What the host does to make a graph is no time of the device.
+  bool isDone = graphs.prepare(launches, handle) && timer.begin(handle) &&
+                graphs.run(launches, handle) && timer.end(handle);
   launches.clear();
   return isDone;
 }
