@@ -37,6 +37,7 @@ static void buildLLVMPipeline(OpPassManager &pm,
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createTernAnnotateLoopsPass());
   pm.addPass(createTernEmitModelTablePass());
   addCleanUp(pm);
 }
@@ -53,12 +54,15 @@ void HostTarget::buildConfigurePipeline(OpPassManager &pm,
 void HostTarget::buildCodegenPipeline(OpPassManager &pm, Phase phase) const {
   switch (phase) {
   case Phase::Bufferized:
+    pm.addPass(tern::createTernAddSizesPass());
     pm.addPass(tern::createTernBufferizePass());
     addCleanUp(pm);
     buildBufferPipeline(pm);
     pm.addPass(tern::createTernPlanWorkspacePass());
     return addCleanUp(pm);
   case Phase::Vectorized:
+    pm.addPass(createConvertLinalgToThreadLoopsPass());
+    pm.addPass(createConvertMathToArithPass());
     buildVectorizePipeline(pm);
     return addCleanUp(pm);
   case Phase::LLVM:

@@ -14,6 +14,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -104,8 +106,8 @@ static void addFunctionAttributes(llvm::Module &code, ModuleOp module,
 
 static void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
-  // Loops are vectorised by the time they get here; unrolling them once more
-  // only costs time and code.
+  // Loops are vectorised by the time they get here, or marked to be; unrolling
+  // them once more only costs time and code.
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
   tuning.LoopUnrolling = false;
@@ -147,6 +149,16 @@ llvm::Error ternac::emitCode(llvm::Module &code, llvm::TargetMachine &machine,
   return llvm::Error::success();
 }
 
+namespace {
+/// Says nothing of loops that were to be vectorised but are not: whether they
+/// can be is LLVM's to find out. Everything else is printed as ever.
+struct DiagnosticHandler : llvm::DiagnosticHandler {
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    return isa<llvm::DiagnosticInfoOptimizationFailure>(info);
+  }
+};
+} // namespace
+
 llvm::Error ternac::emitLLVM(ModuleOp module, StringRef triple, EmitKind kind,
                              llvm::raw_pwrite_stream &out) {
   auto target =
@@ -161,6 +173,7 @@ llvm::Error ternac::emitLLVM(ModuleOp module, StringRef triple, EmitKind kind,
     return machine.takeError();
 
   llvm::LLVMContext context;
+  context.setDiagnosticHandler(std::make_unique<DiagnosticHandler>());
   std::unique_ptr<llvm::Module> code =
       translateModuleToLLVMIR(module, context, "ternac");
   if (!code)

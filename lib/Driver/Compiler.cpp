@@ -8,10 +8,12 @@
 #include "ternac/Driver/Compiler.h"
 
 #include "ternac/Codegen/ModelLibrary.h"
+#include "ternac/Conversion/ExportedFunction.h"
 #include "ternac/Pipeline/Pipeline.h"
 #include "ternac/Runtime/ModelABI.h"
 #include "ternac/Support/MakeError.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
@@ -36,6 +38,8 @@ Expected<Output> Output::parse(llvm::StringRef word) {
     return Output{Kind::Assembly, Phase::LLVM};
   if (word == "kernels")
     return Output{Kind::Kernels, Phase::LLVM};
+  if (word == "header")
+    return Output{Kind::Header, Phase::Normalized};
   // The word means LLVM IR; the phase of that name is the dialect before it.
   if (word == "llvm")
     return Output{Kind::LLVMIR, Phase::LLVM};
@@ -43,7 +47,8 @@ Expected<Output> Output::parse(llvm::StringRef word) {
     return Output{Kind::PhaseIR, *phase};
   return makeError(
       "unknown --emit=" + word +
-      "; expected lib, obj, asm, llvm, kernels or a phase: " + phaseNames());
+      "; expected lib, obj, asm, llvm, kernels, header or a phase: " +
+      phaseNames());
 }
 
 namespace {
@@ -60,7 +65,7 @@ constexpr CodeKind codeKinds[] = {{EmitKind::LLVMIR, "llvm", "model.ll"},
                                   {EmitKind::Kernels, "kernels", "kernels"},
                                   {EmitKind::Object, "obj", ""}};
 
-/// What a target emits for `kind`, which is not PhaseIR.
+/// What a target emits for `kind`, which is neither PhaseIR nor Header.
 EmitKind emitKind(Output::Kind kind) {
   return kind == Output::Kind::LLVMIR     ? EmitKind::LLVMIR
          : kind == Output::Kind::Assembly ? EmitKind::Assembly
@@ -339,11 +344,9 @@ private:
           " lies before --compile-from=" + phaseName(options.compileFrom));
     if (Error error = checkEmitKind())
       return error;
-    if (options.emit.kind == Kind::Library &&
-        !(*module)->hasAttr(tern::TernDialect::kModelAttr))
-      return makeError(options.model +
-                       ": has no attribute 'tern.model', so it is no model and "
-                       "cannot become a library; use --emit=obj");
+    if (options.emit.kind == Kind::Library || options.emit.kind == Kind::Header)
+      if (Error error = checkExports())
+        return error;
     if (!options.dumpPhasesTo.empty())
       if (std::error_code code =
               llvm::sys::fs::create_directories(options.dumpPhasesTo))
@@ -358,8 +361,42 @@ private:
     return Error::success();
   }
 
+  /// Whether there is something that a library can export.
+  Error checkExports() {
+    bool isHeader = options.emit.kind == Kind::Header;
+    if ((*module)->hasAttr(tern::TernDialect::kModelAttr)) {
+      if (isHeader)
+        return makeError(options.model +
+                         ": is a model, whose header is "
+                         "ternac/Runtime/ModelABI.h; --emit=header is for "
+                         "modules of functions");
+      return Error::success();
+    }
+    // The last phase has the table.
+    if (!isHeader && (*module).lookupSymbol(TERNAC_MODEL_SYMBOL))
+      return Error::success();
+    bool isImported = options.compileFrom == Phase::Imported;
+    if (llvm::none_of((*module).getOps<func::FuncOp>(), [&](func::FuncOp func) {
+          return !func.isExternal() &&
+                 (isImported ? func.isPublic()
+                             : func->hasAttr(tern::TernDialect::kExportedAttr));
+        }))
+      return makeError(options.model +
+                       ": has neither the attribute 'tern.model' nor functions "
+                       "to export, which are public at phase 'imported'; use "
+                       "--emit=obj");
+    if (!isHeader &&
+        (target->canEmit(EmitKind::Kernels) || targetAttr.getVersions()))
+      return makeError(options.model +
+                       ": functions become a library for one processor that "
+                       "runs all of the code, but the target is " +
+                       targetText() + "; choose another, or use --emit=obj");
+    return Error::success();
+  }
+
   Error checkEmitKind() {
     if (options.emit.kind == Kind::PhaseIR ||
+        options.emit.kind == Kind::Header ||
         target->canEmit(emitKind(options.emit.kind)))
       return Error::success();
     llvm::StringRef word = "lib";
@@ -386,8 +423,9 @@ private:
   }
 
   Error lower() {
-    Phase last =
-        options.emit.kind == Kind::PhaseIR ? options.emit.phase : Phase::LLVM;
+    bool isWhole =
+        options.emit.kind != Kind::PhaseIR && options.emit.kind != Kind::Header;
+    Phase last = isWhole ? Phase::LLVM : options.emit.phase;
     if (failed(verifyPhase(*module, options.compileFrom)))
       return makeError(options.model + ": is not at phase '" +
                        phaseName(options.compileFrom) +
@@ -448,6 +486,21 @@ private:
     return target->emit(*module, kind, out);
   }
 
+  Error writeHeader(llvm::StringRef path) {
+    std::vector<ExportedFunction> functions;
+    for (func::FuncOp func : (*module).getOps<func::FuncOp>())
+      if (func->hasAttr(tern::TernDialect::kExportedAttr)) {
+        FailureOr<ExportedFunction> exported = readExportedFunction(func);
+        if (failed(exported))
+          return makeError(options.model + ": has no sound 'tern.exported'");
+        functions.push_back(std::move(*exported));
+      }
+    return writeFile(path, [&](llvm::raw_pwrite_stream &out) {
+      out << headerOf(functions, llvm::sys::path::stem(options.model));
+      return Error::success();
+    });
+  }
+
   Error write() {
     std::string path = outputPath();
     if (options.emit.kind == Kind::PhaseIR)
@@ -455,6 +508,8 @@ private:
         print(out, llvm::sys::path::parent_path(path));
         return Error::success();
       });
+    if (options.emit.kind == Kind::Header)
+      return writeHeader(path);
     if (!options.dumpPhasesTo.empty()) {
       size_t number = phases().size();
       for (const CodeKind &code : codeKinds) {
@@ -489,8 +544,9 @@ private:
     packing::PackOptions pack;
     pack.root = weightsRoot;
     pack.progress = options.progress;
-    return writeModelLibrary(path, object, target->hostTriple(targetAttr),
-                             tern::toPackingPlan(weights), pack);
+    return writeModelLibrary(
+        path, object, target->hostTriple(targetAttr),
+        weights ? tern::toPackingPlan(weights) : packing::Plan(), pack);
   }
 
   const CompileOptions &options;

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -56,8 +57,10 @@ StringRef violation(Operation *op, Phase phase) {
 
   if (isa<ModuleOp>(op) && op->getParentOp())
     return "modules are not nested";
-  if (phase < Phase::Vectorized && isa<func::CallOp>(op))
-    return "functions call nothing but kernels, which come later";
+  if (phase != Phase::Imported && phase < Phase::Vectorized &&
+      isa<func::CallOp>(op))
+    return "calls are inlined, so that functions call neither themselves nor "
+           "what is only declared; kernels come later";
   if (phase < Phase::Packed) {
     auto matmul = dyn_cast<MatmulOp>(op);
     auto global = dyn_cast<GlobalOp>(op);
@@ -98,6 +101,9 @@ StringRef violation(Operation *op, Phase phase) {
         return "weights are not copied";
   if (phase == Phase::Vectorized && isTern && !isThreadOp(op))
     return "tern ops are loops over vectors";
+  if (phase >= Phase::Vectorized &&
+      isa_and_present<linalg::LinalgDialect>(op->getDialect()))
+    return "linalg ops are loops";
   if (phase == Phase::LLVM && !isa<LLVM::LLVMDialect>(op->getDialect()) &&
       !isa<ModuleOp>(op))
     return "everything is in the LLVM dialect";

@@ -65,7 +65,7 @@ bool ternac::runtime::hasWholeVersions(const TernacModel *model) {
 std::vector<TernacVersion>
 ternac::runtime::versionsOf(const TernacModel *model) {
   std::vector<TernacVersion> versions;
-  if (!hasVersions(model))
+  if (!hasVersions(model) || !model->forward)
     return {{sizeof(TernacVersion), model->abi_version, "baseline",
              model->target ? model->target : "",
              model->cpu_features ? model->cpu_features : "",

@@ -8,6 +8,7 @@
 #include "Library.h"
 #include "CodeVersions.h"
 #include "Error.h"
+#include "FunctionTable.h"
 #include "ternac/Runtime/Facts.h"
 #include "ternac/Runtime/HostFeatures.h"
 
@@ -47,6 +48,18 @@ static bool hasWholeKernels(const TernacModel *model) {
          model->device && *model->device;
 }
 
+/// Whether the fields of a model have values, or all that is there is
+/// functions.
+static bool isFilled(const TernacModel *model) {
+  if (!model->forward && hasFunctions(model))
+    return true;
+  return model->vocab_size && model->context_length && model->max_rows &&
+         model->max_sequences && model->max_threads && model->workspace_bytes &&
+         model->cache_bytes && model->forward &&
+         (!model->end_token_count || model->end_tokens) &&
+         hasWholeKernels(model);
+}
+
 /// Checks what a library says of itself. Fields are read only after the check
 /// that they are there.
 static bool checkModel(const char *path, const TernacModel *model) {
@@ -71,15 +84,15 @@ static bool checkModel(const char *path, const TernacModel *model) {
              path, leastSize, model->struct_size);
     return false;
   }
-  if (!model->vocab_size || !model->context_length || !model->max_rows ||
-      !model->max_sequences || !model->max_threads || !model->workspace_bytes ||
-      !model->cache_bytes || !model->forward ||
-      (model->end_token_count && !model->end_tokens) ||
-      !hasWholeKernels(model)) {
+  if (!isFilled(model)) {
     setError("'%s' is damaged: its model table has empty fields", path);
     return false;
   }
-  if (!hasWholeVersions(model)) {
+  if (!hasWholeFunctions(model)) {
+    setError("'%s' is damaged: its list of functions is not whole", path);
+    return false;
+  }
+  if (model->forward && !hasWholeVersions(model)) {
     setError("'%s' is damaged: its list of code versions is not whole", path);
     return false;
   }

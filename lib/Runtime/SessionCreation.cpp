@@ -138,6 +138,11 @@ static bool useHugePages(TernacLibrary &library, ThreadPool &pool) {
 
 TernacSession *ternac_session_create(TernacLibrary *library,
                                      const TernacSessionOptions *given) {
+  if (!library->model->forward) {
+    setError("the library has functions but no model, so that it has no "
+             "sessions; call its functions");
+    return nullptr;
+  }
   TernacSessionOptions options;
   if (!resolveOptions(*library, given, options) ||
       (options.device && !checkDevice("the device given", options.device)) ||

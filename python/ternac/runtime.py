@@ -30,9 +30,12 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Iterator, Mapping, Sequence
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .functions import CompiledModule
 
 
 class TernacError(RuntimeError):
@@ -668,10 +671,12 @@ def load(
     cache_blocks: int | None = None,
     device: str | os.PathLike[str] | None = None,
     code_version: str | int | None = None,
-) -> CompiledModel:
-    """Opens a compiled model.
+) -> CompiledModel | CompiledModule:
+    """Opens a compiled model, or a compiled module of functions.
 
-    ``path`` is the library that the compiler wrote. ``threads`` defaults to
+    ``path`` is the library that the compiler wrote. One that exports functions
+    gives a :class:`ternac.functions.CompiledModule`, for which only ``threads``
+    and ``pinning`` mean anything; the rest of this is about models. ``threads`` defaults to
     the processors this process may use; with ``pinning`` each thread is kept
     on one of them while the model runs. ``huge_pages`` copies the weights into
     huge pages first. ``tokenizer`` is the path of a tokenizer.json; by default
@@ -689,4 +694,8 @@ def load(
     lacks or another device, has no such version, or if there is not enough
     memory.
     """
+    from .functions import CompiledModule, has_functions
+
+    if has_functions(path):
+        return CompiledModule(path, threads, pinning)
     return CompiledModel(path, threads, tokenizer, pinning, huge_pages, sequences, cache_blocks, device, code_version)

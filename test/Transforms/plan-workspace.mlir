@@ -186,3 +186,35 @@ func.func @group(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}
   tern.add %c, %c into %d : (memref<?x16xf32>, memref<?x16xf32>, memref<?x16xf32>) -> ()
   return
 }
+
+// -----
+
+// An exported function's buffers of dynamic sizes have a place behind the fixed ones, class by class; the function of the sizes adds them up.
+// CHECK-LABEL: func.func @exported(
+// CHECK-SAME: %[[A:.*]]: memref<?xf32>, %[[B:.*]]: memref<?xf32>
+// CHECK-SAME: tern.workspace_bytes_fixed = 64 : i64, tern.workspace_bytes_per_row = 0 : i64
+// CHECK: memref.view %{{.*}} to memref<4xf32>
+// CHECK: memref.view %{{.*}} to memref<?x?xf32>
+// CHECK-NOT: memref.alloc
+// CHECK: func.func private @exported.sizes(%[[N:.*]]: index, %[[M:.*]]: index) -> (i1, index)
+// CHECK: %[[TRUE:.*]] = arith.constant true
+// CHECK: %[[FOUR:.*]] = arith.constant 4 : index
+// CHECK: %[[ROW:.*]] = arith.muli %[[N]], %[[FOUR]]
+// CHECK: %[[ALL:.*]] = arith.muli %[[ROW]], %[[M]]
+// CHECK: return %[[TRUE]], %{{.*}} : i1, index
+func.func @exported(%a: memref<?xf32>, %b: memref<?xf32>, %workspace: memref<?xi8> {tern.workspace})
+    attributes {tern.exported = {arguments = ["a", "b"], results = [], type = (tensor<?xf32>, tensor<?xf32>) -> ()}} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %n = memref.dim %a, %c0 : memref<?xf32>
+  %m = memref.dim %b, %c0 : memref<?xf32>
+  %x = memref.alloc() : memref<4xf32>
+  memref.store %zero, %x[%c0] : memref<4xf32>
+  %y = memref.alloc(%n, %m) : memref<?x?xf32>
+  memref.store %zero, %y[%c0, %c0] : memref<?x?xf32>
+  return
+}
+func.func private @exported.sizes(%n: index, %m: index) -> (i1) attributes {tern.sizes} {
+  %true = arith.constant true
+  return %true : i1
+}

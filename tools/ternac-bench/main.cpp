@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "../common/Device.h"
+#include "../common/Model.h"
 #include "Measure.h"
 #include "Options.h"
 #include "Report.h"
@@ -55,11 +56,10 @@ int main(int argc, char **argv) {
   if (std::optional<int> status = options.parse(argc, argv))
     return *status;
   auto started = std::chrono::steady_clock::now();
-  const std::string &version = options.codeVersion;
-  TernacLibrary *library = ternac_open_version(
-      options.library.c_str(), version.empty() ? nullptr : version.c_str());
+  TernacLibrary *library =
+      tool::openModel(options.library, options.codeVersion);
   if (!library)
-    return Arguments::error("%s", ternac_last_error());
+    return 1;
   int status = run(library, options, started);
   ternac_close(library);
   return status;

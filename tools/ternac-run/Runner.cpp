@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Runner.h"
+#include "../common/Model.h"
 #include "ternac/Support/Arguments.h"
 
 #include <algorithm>
@@ -64,11 +65,9 @@ bool Runner::run() {
 //===----------------------------------------------------------------------===//
 
 bool Runner::prepare() {
-  const std::string &version = options.codeVersion;
-  library.reset(ternac_open_version(
-      options.library.c_str(), version.empty() ? nullptr : version.c_str()));
+  library.reset(tool::openModel(options.library, options.codeVersion));
   if (!library)
-    return runtimeError();
+    return false;
   model = ternac_model_of(library.get());
   // The first sampler only checks its options.
   if (options.check(*model))

@@ -83,8 +83,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "what to compile for (default: this host)");
   arguments.option("load-target", "FILE", loadTargets,
                    "a target plug-in to load; may be given several times");
-  arguments.option("emit", "KIND", emit,
-                   "lib (default), obj, asm, llvm, kernels, or a phase");
+  arguments.option(
+      "emit", "KIND", emit,
+      "lib (default), obj, asm, llvm, kernels, header, or a phase");
   arguments.option("compile-from", "PHASE", from,
                    "the phase that an .mlir file is at (default: imported)");
   arguments.option("dump-phases-to", "DIR", compile.dumpPhasesTo,

@@ -64,6 +64,94 @@ def ConvertTernToVectorPass
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ConvertLinalgToThreadLoopsPass
+    : Pass<"convert-linalg-to-thread-loops", "::mlir::ModuleOp"> {
+  let summary = "Lowers linalg ops on buffers to loops of threads";
+  let description = [{
+    Every op becomes a nest of loops, of which each thread does its share of a
+    parallel one (`tern.thread_range`), then a `tern.barrier`. The order of a
+    reduction is that of the op, whatever the threads. The innermost loop is the
+    parallel one that all operands walk through element by element, if there is
+    such a loop, and is marked for LLVM's vectoriser. What has nothing to share
+    out is done by one thread; so are stores of single elements.
+
+    Copies of buffers whose rows have no static number of columns, or do not
+    follow each other, are lowered too; other copies are those of
+    convert-tern-to-vector.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: memref<?x16xf32>, %y: memref<?x16xf32>, %env: !tern.environment) {
+      linalg.exp ins(%x : memref<?x16xf32>) outs(%y : memref<?x16xf32>)
+      return
+    }
+    ```
+
+    ```mlir
+    // After, in outline.
+    func.func @f(%x: memref<?x16xf32>, %y: memref<?x16xf32>, %env: !tern.environment) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c16 = arith.constant 16 : index
+      %n = memref.dim %x, %c0 : memref<?x16xf32>
+      %begin, %end = tern.thread_range %env, %n step 1
+      scf.for %i = %begin to %end step %c1 {
+        scf.for %j = %c0 to %c16 step %c1 {
+          %a = memref.load %x[%i, %j] : memref<?x16xf32>
+          %b = math.exp %a : f32
+          memref.store %b, %y[%i, %j] : memref<?x16xf32>
+        }
+      }
+      tern.barrier %env
+      return
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::ternac::tern::TernDialect"];
+}
+
+def ConvertMathToArithPass
+    : Pass<"convert-math-to-arith", "::mlir::ModuleOp"> {
+  let summary = "Lowers functions that processors do not have to arithmetic";
+  let description = [{
+    Upstream's polynomials and expansions, in f32: a library has no libm. Math on
+    f16 and bf16 is done in f32. Fails on what there is no polynomial for, and on
+    f64.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: f32) -> f32 {
+      %y = math.sinh %x : f32
+      return %y : f32
+    }
+    ```
+
+    ```mlir
+    // After, in outline: the exponentials are polynomials, too.
+    func.func @f(%x: f32) -> f32 {
+      %half = arith.constant 0.5 : f32
+      %a = math.exp %x : f32
+      %n = arith.negf %x : f32
+      %b = math.exp %n : f32
+      %d = arith.subf %a, %b : f32
+      %y = arith.mulf %d, %half : f32
+      return %y : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def ConvertTernToLLVMPass
     : Pass<"convert-tern-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Lowers the environment of a thread to LLVM";
@@ -88,6 +176,37 @@ def ConvertTernToLLVMPass
     func.func @f(%env: !llvm.ptr, %barrier: !llvm.ptr, %context: !llvm.ptr, %thread: i32) {
       llvm.call %barrier(%context, %thread) : !llvm.ptr, (!llvm.ptr, i32) -> ()
       return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def TernAnnotateLoopsPass
+    : Pass<"tern-annotate-loops", "::mlir::ModuleOp"> {
+  let summary = "Hands what is known of loops on to LLVM";
+  let description = [{
+    Upstream's lowering of `scf.for` keeps `llvm.loop_annotation` beside the branch
+    that it makes of the loop; here it becomes the branch's own, which ends up in
+    LLVM IR.
+
+    Example:
+
+    ```mlir
+    // Before.
+    llvm.func @f() {
+      llvm.br ^bb1
+    ^bb1:
+      llvm.br ^bb1 {llvm.loop_annotation = #llvm.loop_annotation<vectorize = <disable = false>>}
+    }
+    ```
+
+    ```mlir
+    // After.
+    llvm.func @f() {
+      llvm.br ^bb1
+    ^bb1:
+      llvm.br ^bb1 {loop_annotation = #llvm.loop_annotation<vectorize = <disable = false>>}
     }
     ```
   }];

@@ -22,11 +22,19 @@ namespace ternac {
 
 /// What to write.
 struct Output {
-  enum class Kind { Library, Object, Assembly, LLVMIR, Kernels, PhaseIR };
+  enum class Kind {
+    Library,
+    Object,
+    Assembly,
+    LLVMIR,
+    Kernels,
+    Header, ///< of C, for a library of functions
+    PhaseIR
+  };
   Kind kind = Kind::Library;
-  Phase phase = Phase::Imported; ///< PhaseIR
+  Phase phase = Phase::Imported; ///< PhaseIR; Header: the last that it needs
 
-  /// From the word after --emit=: lib, obj, asm, llvm, kernels, or a
+  /// From the word after --emit=: lib, obj, asm, llvm, kernels, header, or a
   /// phase.
   static llvm::Expected<Output> parse(llvm::StringRef word);
 };

@@ -54,7 +54,9 @@ enum {
   /* The library was compiled with separate weights and got none. */
   TERNAC_ERROR_WEIGHTS = 3,
   /* The library needs a device and got none, or the device failed. */
-  TERNAC_ERROR_DEVICE = 4
+  TERNAC_ERROR_DEVICE = 4,
+  /* Sizes of arguments that do not fit each other, or are negative. */
+  TERNAC_ERROR_SIZES = 5
 };
 
 /* Bits of TernacEnvironment.granted_features. */
@@ -219,8 +221,65 @@ typedef struct TernacVersion {
                      const TernacCall *call);
 } TernacVersion;
 
+/* Elements of tensors. TERNAC_I1 is one byte, 0 or 1; TERNAC_BF16 the upper
+ * half of a float. */
+enum {
+  TERNAC_I1 = 1,
+  TERNAC_I8 = 2,
+  TERNAC_I16 = 3,
+  TERNAC_I32 = 4,
+  TERNAC_I64 = 5,
+  TERNAC_F16 = 6,
+  TERNAC_BF16 = 7,
+  TERNAC_F32 = 8,
+  TERNAC_F64 = 9
+};
+
+/* An argument or a result of a function: elements in row-major order, without
+ * gaps. */
+typedef struct TernacTensor {
+  uint32_t struct_size; /* and the distance to the next one */
+  uint32_t abi_version;
+  const char *name;
+  uint32_t element; /* TERNAC_F32 and so on */
+  uint32_t rank;
+  const int64_t *shape; /* [rank]; -1: known when the function is called */
+} TernacTensor;
+
+/* One call of a function. Sizes that are -1 in the shapes of arguments are
+ * given in the order of arguments and dimensions. */
+typedef struct TernacFunctionCall {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  const void *const
+      *arguments; /* [argument_count], aligned to their elements */
+  const int64_t *argument_sizes;
+  void *const *results; /* [result_count], written; none overlaps another, nor
+                           an argument */
+  void *workspace;      /* aligned; as many bytes as `sizes` says */
+  const void *weights;  /* null: the embedded weights */
+} TernacFunctionCall;
+
+/* A function of a library. */
+typedef struct TernacFunction {
+  uint32_t struct_size; /* and the distance to the next one */
+  uint32_t abi_version;
+  const char *name;
+  uint32_t argument_count;
+  uint32_t result_count;
+  const TernacTensor *arguments; /* [argument_count] */
+  const TernacTensor *results;   /* [result_count] */
+  /* Writes the sizes that are -1 in the shapes of results, in the order of
+   * results and dimensions, unless `result_sizes` is null. Returns the bytes of
+   * the workspace, at least 64, or 0 if the sizes do not fit each other. */
+  uint64_t (*sizes)(const int64_t *argument_sizes, int64_t *result_sizes);
+  int32_t (*call)(const TernacEnvironment *environment,
+                  const TernacFunctionCall *call);
+} TernacFunction;
+
 /* The table behind TERNAC_MODEL_SYMBOL. Pointers live as long as the library
- * is loaded. */
+ * is loaded. In a library of functions that is no model, the facts of a model
+ * are 0, and `workspace_bytes`, `cache_bytes` and `forward` null. */
 typedef struct TernacModel {
   uint32_t struct_size;
   uint32_t abi_version;
@@ -257,6 +316,11 @@ typedef struct TernacModel {
    * TernacCall, the weights among them, are addresses of the device, and the
    * logits are there when it has done all it was asked. Else null. */
   const TernacKernels *kernels;
+  /* [function_count] functions besides `forward`. Each is exported by its name
+   * as well, with a C signature of its own. */
+  const TernacFunction *functions;
+  uint32_t function_count;
+  uint32_t reserved2; /* zero */
 } TernacModel;
 
 typedef const TernacModel *(*TernacModelFn)(void);

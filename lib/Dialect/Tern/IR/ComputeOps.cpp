@@ -38,6 +38,11 @@ ShapedType tern::getResultType(Operation *op, unsigned index) {
   return cast<ShapedType>(getOuts(op)[index].getType());
 }
 
+OpOperand &tern::getRowsOperand(Operation *op) {
+  // What gather_rows has first are the rows to choose from.
+  return op->getOpOperand(isa<GatherRowsOp>(op) ? 1 : 0);
+}
+
 /// Rows are counted when the model runs; columns are known to the compiler.
 static LogicalResult verifyStaticColumns(Operation *op, Type type) {
   auto shaped = dyn_cast<ShapedType>(type);

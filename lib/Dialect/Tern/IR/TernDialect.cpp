@@ -273,6 +273,10 @@ std::string tern::nameOfVersion(StringRef name, unsigned version) {
   return version == 0 ? name.str() : (name + "_version" + Twine(version)).str();
 }
 
+std::string tern::nameOfSizes(StringRef name) {
+  return (name + ".sizes").str();
+}
+
 bool TargetAttr::hasCapability(StringRef capability) const {
   return getCapabilities() &&
          llvm::any_of(getCapabilities().getAsRange<StringAttr>(),

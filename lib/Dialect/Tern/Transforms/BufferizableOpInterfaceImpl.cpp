@@ -38,11 +38,10 @@ MemRefType identityMemRef(Type tensor) {
   return MemRefType::get(type.getShape(), type.getElementType());
 }
 
-/// The rows of the result: those of the first operand, which is the rows read
-/// or, for embedding, the tokens; for gather_rows the row numbers.
+/// The rows of the result.
 Value resultRows(Operation *op, OpBuilder &builder, ArrayRef<Value> buffers) {
-  Value rows = isa<GatherRowsOp>(op) ? buffers[1] : buffers[0];
-  return memref::DimOp::create(builder, op->getLoc(), rows, 0);
+  unsigned rows = getRowsOperand(op).getOperandNumber();
+  return memref::DimOp::create(builder, op->getLoc(), buffers[rows], 0);
 }
 
 /// A memref of `type` whose only dynamic size, if any, is `rows`.

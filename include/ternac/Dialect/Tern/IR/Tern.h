@@ -50,6 +50,13 @@ mlir::OperandRange getOuts(mlir::Operation *op);
 /// it in the buffer form.
 mlir::ShapedType getResultType(mlir::Operation *op, unsigned index);
 
+/// The operand whose first dimension is the rows of the results of the compute
+/// op `op`.
+mlir::OpOperand &getRowsOperand(mlir::Operation *op);
+
+/// The function that computes the sizes of the exported function `name`.
+std::string nameOfSizes(llvm::StringRef name);
+
 /// Whether `op` asks what the thread that runs it has to do: such ops live
 /// until they become LLVM's.
 bool isThreadOp(mlir::Operation *op);

@@ -41,6 +41,12 @@ def Tern_Dialect : Dialect {
     `tern.device` is the name of the device that the module's code submits commands
     to or launches kernels on, if there is one; `tern.kernels` then has the names
     of the kernels and the format of their code.
+
+    **A module without `tern.model`** is a library of its public functions, each
+    of which has `tern.exported` from phase `normalized` on, a dictionary of its
+    type and the names of its arguments and results. From phase `bufferized` on
+    `f.sizes`, marked `tern.sizes`, computes the sizes of what `f` returns and
+    needs.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -56,6 +62,13 @@ def Tern_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kWeightsAttr = "tern.weights";
     static constexpr ::llvm::StringLiteral kDeviceAttr = "tern.device";
     static constexpr ::llvm::StringLiteral kKernelsAttr = "tern.kernels";
+
+    /// Of functions: what a library exports them as, and that a function
+    /// computes the sizes of another.
+    static constexpr ::llvm::StringLiteral kExportedAttr = "tern.exported";
+    static constexpr ::llvm::StringLiteral kSizesAttr = "tern.sizes";
+    /// Of arguments and results of functions: their name.
+    static constexpr ::llvm::StringLiteral kNameAttr = "tern.name";
   }];
 }
 

@@ -14,6 +14,72 @@ include "mlir/Pass/PassBase.td"
 // To phase `normalized`
 //===----------------------------------------------------------------------===//
 
+def TernExportFunctionsPass
+    : Pass<"tern-export-functions", "::mlir::ModuleOp"> {
+  let summary = "Marks the functions that a library of functions exports";
+  let description = [{
+    Public functions of a module without `tern.model` get `tern.exported`, which
+    keeps their type and the names of their arguments and results, `tern.name`
+    where they have one. They take and return ranked tensors of i1, i8, i16, i32,
+    i64, f16, bf16, f32 or f64, and have names that C has no other use for.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<?x16xf32> {tern.name = "x"}) -> tensor<?x16xf32> {
+      return %x : tensor<?x16xf32>
+    }
+    ```
+
+    ```mlir
+    // After.
+    func.func @f(%x: tensor<?x16xf32> {tern.name = "x"}) -> tensor<?x16xf32>
+        attributes {tern.exported = {arguments = ["x"], results = ["result0"],
+                                     type = (tensor<?x16xf32>) -> tensor<?x16xf32>}} {
+      return %x : tensor<?x16xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::ternac::tern::TernDialect"];
+}
+
+def TernDecomposeAggregatesPass
+    : Pass<"tern-decompose-aggregates", "::mlir::ModuleOp"> {
+  let summary = "Replaces linalg ops of several steps by these";
+  let description = [{
+    `linalg.softmax` and its like become what they are made of, as they say
+    themselves.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%x: tensor<4x16xf32>, %out: tensor<4x16xf32>) -> tensor<4x16xf32> {
+      %y = linalg.softmax dimension(1) ins(%x : tensor<4x16xf32>) outs(%out : tensor<4x16xf32>) -> tensor<4x16xf32>
+      return %y : tensor<4x16xf32>
+    }
+    ```
+
+    ```mlir
+    // After, in outline.
+    func.func @f(%x: tensor<4x16xf32>, %max: tensor<4xf32>, %sum: tensor<4xf32>, %out: tensor<4x16xf32>) -> tensor<4x16xf32> {
+      %m = linalg.reduce {arith.maxnumf} ins(%x : tensor<4x16xf32>) outs(%max : tensor<4xf32>) dimensions = [1]
+      %mb = linalg.broadcast ins(%m : tensor<4xf32>) outs(%out : tensor<4x16xf32>) dimensions = [1]
+      %d = linalg.sub ins(%x, %mb : tensor<4x16xf32>, tensor<4x16xf32>) outs(%out : tensor<4x16xf32>) -> tensor<4x16xf32>
+      %e = linalg.exp ins(%d : tensor<4x16xf32>) outs(%out : tensor<4x16xf32>) -> tensor<4x16xf32>
+      %s = linalg.reduce {arith.addf} ins(%e : tensor<4x16xf32>) outs(%sum : tensor<4xf32>) dimensions = [1]
+      %sb = linalg.broadcast ins(%s : tensor<4xf32>) outs(%out : tensor<4x16xf32>) dimensions = [1]
+      %y = linalg.div ins(%e, %sb : tensor<4x16xf32>, tensor<4x16xf32>) outs(%out : tensor<4x16xf32>) -> tensor<4x16xf32>
+      return %y : tensor<4x16xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def TernExpandDecoderLayersPass
     : Pass<"tern-expand-decoder-layers", "::mlir::ModuleOp"> {
   let summary = "Replaces decoder layers by the ops they stand for";
@@ -511,6 +577,41 @@ def TernSpecializeRowsPass
 //===----------------------------------------------------------------------===//
 // To phase `bufferized`
 //===----------------------------------------------------------------------===//
+
+def TernAddSizesPass : Pass<"tern-add-sizes", "::mlir::ModuleOp"> {
+  let summary = "Adds functions that compute the sizes of results";
+  let description = [{
+    For an exported function `f` there is then a private function `f.sizes`, which
+    takes the dynamic sizes of its arguments, in order, and returns whether they
+    fit each other, and the dynamic sizes of its results. tern-plan-workspace adds
+    the bytes of the workspace. Fails if a size depends on more than the sizes of
+    the arguments.
+
+    Example:
+
+    ```mlir
+    // Before.
+    func.func @f(%a: tensor<?x16xf32>, %b: tensor<?x16xf32>) -> tensor<?x16xf32>
+        attributes {tern.exported = {arguments = ["a", "b"], results = ["y"],
+          type = (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>}} {
+      %y = tern.add %a, %b : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+      return %y : tensor<?x16xf32>
+    }
+    ```
+
+    ```mlir
+    // After: the function itself, and this one.
+    func.func private @f.sizes(%a: index, %b: index) -> (i1, index) attributes {tern.sizes} {
+      %fits = arith.cmpi eq, %a, %b : index
+      return %fits, %a : i1, index
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
 
 def TernBufferizePass : Pass<"tern-bufferize", "::mlir::ModuleOp"> {
   let summary = "Makes tensors memrefs";
