@@ -26,11 +26,17 @@ struct TileShape {
   static constexpr int64_t kMostColumns = 256;
   /// Queries of a block at most, with and without subgroups.
   static constexpr int64_t kMostWithSubgroups = 32, kMost = 16;
+  /// Queries of a vector.
+  static constexpr int64_t kQuad = 4;
   /// f32 of memory of a block at most where there are subgroups, so that a
   /// multiprocessor has room for several.
   static constexpr int64_t kMostNumbers = 6 << 10;
   /// Columns of keys, and positions of values, in that memory at most.
   static constexpr int64_t kMostStep = 16, kMostPiece = 32;
+
+  /// In the place of the weight of a position that a query does not see, or of
+  /// a chunk: what it would multiply must not be added, were it infinite.
+  static constexpr double kUnseen = -1.0;
 
   TileShape(const ChunkShape &chunk, bool subgroups);
 
@@ -69,6 +75,8 @@ public:
   void compute(mlir::Value first, mlir::Value part);
 
 private:
+  /// Of a thread's queries, the vectors of the first, then of the next, or one
+  /// vector of four.
   using Values = llvm::SmallVector<mlir::Value>;
   using Combine = llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>;
   /// Of the queries that this thread weighs, four to a vector: the positions
@@ -95,6 +103,9 @@ private:
   void scaleScores(Values &scores, const Values &seen);
   Values seenOf();
   Values weigh(Values &scores, const Values &seen, mlir::ValueRange state);
+  Values mergeStatistics(mlir::ValueRange state,
+                         llvm::ArrayRef<mlir::Value> most,
+                         llvm::ArrayRef<mlir::Value> sums);
   Values scalesOfThread(bool ofKeys);
   Values reduceEach(Values values, Combine combine);
   void storeOfGroup(llvm::ArrayRef<mlir::Value> quads, mlir::Value at);
@@ -111,7 +122,7 @@ private:
   void storeRows(llvm::ArrayRef<mlir::Value> sums);
 
   // Helpers on vectors and memory.
-  mlir::Value quadOf(llvm::ArrayRef<mlir::Value> numbers);
+  mlir::Value vectorOf(llvm::ArrayRef<mlir::Value> numbers);
   mlir::Value lane(mlir::Value vector, int64_t i);
   mlir::Value load(mlir::Value at, int64_t width);
   void store(mlir::Value vector, mlir::Value at);
