@@ -134,6 +134,7 @@ module attributes {tern.target = #tern.target<name = "some", capabilities = ["su
 // Attention reads the cache by its block table: the arguments of the function
 // that stand for it. If rows are few, chunks of positions are blocks', whose
 // results a kernel of rows merges; whether they are is for the number of rows.
+// Of many rows, tiles of one sequence are blocks', and the rows of other tiles.
 
 // CHECK-LABEL: func.func @attention
 // CHECK-SAME: %[[Q:.*]]: memref<?x16xf32>, %[[POOL:.*]]: memref<?xf16>, %[[TABLE:.*]]: memref<?x?xi32>
@@ -147,7 +148,16 @@ module attributes {tern.target = #tern.target<name = "some", capabilities = ["su
 // CHECK: {tern.kernel = "tern_attention_chunk"}
 // CHECK: else
 // CHECK: gpu.launch
+// CHECK: arith.xori
+// CHECK: %[[SPLIT:.*]] = arith.cmpi ugt, %{{.*}}, %c0
+// CHECK: scf.if %[[SPLIT]]
 // CHECK: {tern.kernel = "tern_attention_rows"}
+// CHECK: gpu.launch
+// CHECK: arith.xori
+// CHECK: %[[WHOLE:.*]] = arith.cmpi ult, %{{.*}}, %c1
+// CHECK: scf.if %[[WHOLE]]
+// CHECK: vector.load %[[POOL]]
+// CHECK: {tern.kernel = "tern_attention_tile"}
 // CHECK: gpu.launch
 // CHECK-NOT: memref<?xf16>
 // CHECK: {tern.kernel = "tern_attention_merge"}

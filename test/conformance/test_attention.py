@@ -25,6 +25,8 @@ KINDS = (
 )
 # For targets of which every instruction is emulated: each element, with windows and without.
 FEW_KINDS = ((2, 2, 64, "f16"), (5, 1, 20, "i8"), (5, 1, 20, "f32", (5,)), (8, 2, 20, "f16", (0, 100)))
+# A head of no whole vector of four.
+LONG_KIND = (3, 1, 6, "i8", (0, 70))
 # Last positions of the sequences: calls of few rows and of many, and those whose runs end inside of a tile of rows.
 LENGTHS = (1, 3, 15, 16, 17, 70, 200, *range(60, 70))
 # Those that are also compiled with narrow factors.
@@ -83,6 +85,25 @@ def test_attention(build):
                 for threads in (1, 2, 5):
                     y, _ = call(rows, pool, threads)
                     cases.judge(f"{name} {label} threads={threads}", "" if same_bits(y, whole[rows]) else "other bits than in one call")
+
+
+def long_module():
+    return function(*LONG_KIND)
+
+
+@pytest.mark.parametrize("build", [Build.of(target, long_module) for target in TARGETS if target.kernels], ids=str)
+def test_chunks(build):
+    """Kernels go through positions by 256: rows that are computed together and of which some see no position of a chunk that others see."""
+    with Cases(build, "attention") as cases:
+        scene = Scene(*LONG_KIND, ends=(36, 399))
+        name, everything = scene.name(), np.arange(len(scene.q))
+        close = Close(scene.expected(1), TOLERANCES["attention"], np.abs(scene.v).max())
+        arguments, output = scene.arguments(everything, scene.pool, 1), scene.output(everything)
+        whole, pool = cases.run("in one call", name, arguments, output, [close])
+        # Fewer rows than those that are computed together.
+        for rows in np.array_split(everything, len(everything) // 30):
+            y, _ = cases.library.call(name, scene.arguments(rows, pool, 1), scene.output(rows))
+            cases.judge(f"{name} rows from {rows[0]}", "" if same_bits(y, whole[rows]) else "other bits than in one call")
 
 
 @builds(TARGETS)

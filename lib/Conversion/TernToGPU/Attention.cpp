@@ -7,13 +7,14 @@
 //
 // If rows are few, a block has a row, a head of the cache and a chunk of the
 // positions, and leaves its result in the scratch; a block of a second kernel
-// merges those of a row. Otherwise a block has all chunks of a row and a head.
-// Which of the two is for the number of rows, never for the positions: calls
-// with the same rows launch the same.
+// merges those of a row. Otherwise a block has all chunks of a tile of rows, if
+// they are of one sequence, or of a row, and of a head. Which of the two is for
+// the number of rows, never for the positions: calls with the same rows launch
+// the same.
 //
 //===----------------------------------------------------------------------===//
 
-#include "AttentionChunk.h"
+#include "AttentionTile.h"
 #include "Lowering.h"
 
 #include <cmath>
@@ -28,8 +29,14 @@ class AttentionKernels {
 public:
   AttentionKernels(AttentionOp op, GpuBuilder &v, const CacheBuffers &cache)
       : op(op), v(v), shape(op, v.options.subgroups),
+        tile(shape, v.options.subgroups),
         places(v, cast<KVCacheType>(op.getCache().getType()), cache),
-        window(windowLength()) {}
+        window(windowLength()) {
+    // Memory of the same size is the same one where drivers add up what all
+    // kernels of a module have.
+    if (tile.rows > 0 && !v.options.subgroups)
+      shape.memory = tile.memory = std::max(shape.memory, tile.memory);
+  }
 
   LogicalResult write() {
     if (shape.valueThreads > ChunkShape::kThreads)
@@ -44,7 +51,13 @@ public:
     Value isFew = arith::AndIOp::create(
         v.b, v.isBelow(rows, v.index(kFewRows + 1)),
         v.isBelow(numbers, v.index(op.getSharedScratch() + 1)));
-    v.ifThenElse(isFew, [&] { writeChunks(); }, [&] { writeRows(); });
+    v.ifThenElse(
+        isFew, [&] { writeChunks(); },
+        [&] {
+          writeRows();
+          if (tile.rows > 0)
+            writeTiles();
+        });
     writeMerge(arith::SelectOp::create(v.b, isFew, v.index(1), v.index(0)));
     return success();
   }
@@ -168,27 +181,67 @@ private:
     v.nameKernel("tern_attention_rows");
     Value count = v.mul(rows, v.index(parts()));
     v.forBlocks(count, ChunkShape::kThreads, [&](Value pair) {
-      Value row = v.div(pair, parts());
-      ChunkAttention block(op, v, places, shape, window);
-      block.begin(row, v.rem(pair, parts()));
-      Values init;
-      for (int64_t i = 0; i < shape.columnsOfThread(); ++i)
-        llvm::append_range(init, initial(0));
-      Values sums = v.forRange(
-          block.firstChunk, block.endChunk, 1, init,
-          [&](Value chunk, ValueRange old) {
-            block.compute(chunk);
-            Values next;
-            for (int64_t i = 0; i < shape.columnsOfThread(); ++i) {
-              ValueRange mine = old.slice(3 * i, 3);
-              llvm::append_range(
-                  next, valuesOf(merge(v, {mine[0], mine[1], mine[2]},
-                                       block.result(columnOfThread(i)))));
-            }
-            block.release();
-            return next;
-          });
-      storeColumns(block, row, sums);
+      Value row = v.div(pair, parts()), part = v.rem(pair, parts());
+      if (tile.rows == 0)
+        return writeRow(row, part);
+      Value first = v.mul(v.div(row, tile.rows), v.index(tile.rows));
+      v.ifThen(v.isBelow(v.index(0), differences(first)),
+               [&] { writeRow(row, part); });
+    });
+  }
+
+  void writeRow(Value row, Value part) {
+    ChunkAttention block(op, v, places, shape, window);
+    block.begin(row, part);
+    Values init;
+    for (int64_t i = 0; i < shape.columnsOfThread(); ++i)
+      llvm::append_range(init, initial(0));
+    Values sums = v.forRange(
+        block.firstChunk, block.endChunk, 1, init,
+        [&](Value chunk, ValueRange old) {
+          block.compute(chunk);
+          Values next;
+          for (int64_t i = 0; i < shape.columnsOfThread(); ++i) {
+            ValueRange mine = old.slice(3 * i, 3);
+            llvm::append_range(
+                next, valuesOf(merge(v, {mine[0], mine[1], mine[2]},
+                                     block.result(columnOfThread(i)))));
+          }
+          block.release();
+          return next;
+        });
+    storeColumns(block, row, sums);
+  }
+
+  /// Not 0 if the rows of the tile from `first` on are of several sequences.
+  /// Then each is for itself.
+  Value differences(Value first) {
+    Value end = v.add(first, v.index(tile.rows));
+    end = arith::MinUIOp::create(v.b, end, rows);
+    Value sequence = v.loadIndex(op.getSequences(), first);
+    auto found =
+        v.forRange(v.add(first, v.index(1)), end, 1, v.index(0),
+                   [&](Value row, ValueRange found) -> Values {
+                     Value own = v.loadIndex(op.getSequences(), row);
+                     Value bits = arith::XOrIOp::create(v.b, own, sequence);
+                     return {arith::OrIOp::create(v.b, found.front(), bits)};
+                   });
+    return found.front();
+  }
+
+  /// What a block with all chunks of a tile of rows does. The last tiles of a
+  /// prompt, which have the most to do, start first.
+  void writeTiles() {
+    v.nameKernel("tern_attention_tile");
+    Value tiles = v.div(v.add(rows, v.index(tile.rows - 1)), tile.rows);
+    Value count = v.mul(tiles, v.index(parts()));
+    v.forBlocks(count, tile.threads, [&](Value number) {
+      Value behind = v.add(v.div(number, parts()), v.index(1));
+      Value first = v.mul(v.minus(tiles, behind), v.index(tile.rows));
+      v.ifThen(v.isBelow(differences(first), v.index(1)), [&] {
+        TileAttention block(op, v, places, shape, tile, window, rows);
+        block.compute(first, v.rem(number, parts()));
+      });
     });
   }
 
@@ -222,6 +275,7 @@ private:
   AttentionOp op;
   GpuBuilder &v;
   ChunkShape shape;
+  TileShape tile;
   CachePlaces places;
   Value window;
   // Of the host: rows, and chunks of the longest sequence.

@@ -20,8 +20,7 @@ using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
 
-/// The largest power of two up to `most` that divides `size`.
-static int64_t widest(int64_t size, int64_t most) {
+int64_t ternac::widest(int64_t size, int64_t most) {
   while (size % most != 0)
     most /= 2;
   return most;
@@ -34,38 +33,65 @@ ChunkShape::ChunkShape(AttentionOp op, bool subgroups) {
   int64_t most = subgroups ? std::min<int64_t>(8, 16 / bytes) : 4;
   // Without subgroups all threads share the columns of a key: less memory.
   int64_t least = kPositions / kThreads;
+  weigh = subgroups ? GpuBuilder::kSubgroup : kThreads;
   slices = subgroups ? widest(headDim, most / least) : 1;
   width = slices * least;
   places = kPositions / width;
   valueWidth = widest(headDim, most);
   valueThreads = headDim / valueWidth;
-  valueSlices = std::clamp<int64_t>(kThreads / valueThreads, 1, 8);
+  valueSlices = int64_t(llvm::bit_floor(
+      uint64_t(std::clamp<int64_t>(kThreads / valueThreads, 1, 8))));
   // All heads that share a head of the cache, if they fit.
   for (heads = std::min(op.getGroup(), kMostHeads); heads > 1; --heads)
     if (op.getGroup() % heads == 0 &&
         (numbers() + columns()) * int64_t(sizeof(float)) <=
             (subgroups ? kMostWithSubgroups : kMostBytes))
       break;
+  memory = numbers();
+}
+
+Factors ternac::factorsOf(VectorBuilder &v, Value oldMost, Value chunkMost) {
+  Value most = v.maxF(chunkMost, oldMost);
+  return {most, v.exp(v.subF(oldMost, most)), v.exp(v.subF(chunkMost, most))};
+}
+
+Value ternac::mix(VectorBuilder &v, const Factors &factors, Value old,
+                  Value chunk) {
+  auto like = [&](Value factor) {
+    auto type = dyn_cast<VectorType>(old.getType());
+    return type && !isa<VectorType>(factor.getType())
+               ? v.broadcast(factor, type.getDimSize(0))
+               : factor;
+  };
+  return v.addF(v.mulF(old, like(factors.ofOld)),
+                v.mulF(chunk, like(factors.ofChunk)));
 }
 
 Partial ternac::merge(VectorBuilder &v, const Partial &old,
                       const Partial &chunk) {
-  Value most = v.maxF(chunk.most, old.most);
-  Value shrink = v.exp(v.subF(old.most, most));
-  Value weight = v.exp(v.subF(chunk.most, most));
-  auto both = [&](Value a, Value c) {
-    auto like = [&](Value factor) {
-      auto type = dyn_cast<VectorType>(a.getType());
-      return type ? v.broadcast(factor, type.getDimSize(0)) : factor;
-    };
-    return v.addF(v.mulF(a, like(shrink)), v.mulF(c, like(weight)));
-  };
-  return {most, both(old.sum, chunk.sum), both(old.value, chunk.value)};
+  Factors factors = factorsOf(v, old.most, chunk.most);
+  return {factors.most, mix(v, factors, old.sum, chunk.sum),
+          mix(v, factors, old.value, chunk.value)};
+}
+
+Seen ternac::seenBy(GpuBuilder &v, AttentionOp op, Value row, Value window) {
+  Value end = v.add(v.loadIndex(op.getPositions(), row), v.index(1));
+  if (!window)
+    return {v.index(0), end};
+  Value first = arith::SelectOp::create(v.b, v.isBelow(window, end),
+                                        v.minus(end, window), v.index(0));
+  return {first, end};
 }
 
 /// The place of `minor` in row `major` of rows of `size` numbers.
 Value ChunkAttention::cell(Value major, int64_t size, Value minor) {
   return v.add(v.mul(major, v.index(size)), minor);
+}
+/// The number that the score of a position has in the memory, the `i`-th of the
+/// chunk from `first` on: those that a thread weighs are equally far apart.
+Value ChunkAttention::numberOf(Value first, int64_t i) {
+  Value turn = v.add(v.rem(first, shape.weighed()), v.index(i));
+  return cell(turn, shape.weigh, v.div(first, shape.weighed()));
 }
 Value ChunkAttention::loadScalar(Value from, Value place) {
   return memref::LoadOp::create(v.b, from, place);
@@ -75,7 +101,7 @@ void ChunkAttention::begin(Value ofRow, Value part) {
   locate(ofRow);
   Type f32 = v.b.getF32Type();
   queries = v.shared(f32, shape.columns());
-  memory = v.shared(f32, shape.numbers());
+  memory = v.shared(f32, shape.memory);
   statistics = v.shared(f32, 2 * shape.heads);
   firstColumn = v.mul(part, v.index(shape.columns()));
   cacheHead = v.div(part, op.getGroup() / shape.heads);
@@ -84,12 +110,8 @@ void ChunkAttention::begin(Value ofRow, Value part) {
 void ChunkAttention::locate(Value ofRow) {
   row = ofRow;
   sequence = v.loadIndex(op.getSequences(), row);
-  endPosition = v.add(v.loadIndex(op.getPositions(), row), v.index(1));
-  firstPosition = v.index(0);
-  if (window)
-    firstPosition =
-        arith::SelectOp::create(v.b, v.isBelow(window, endPosition),
-                                v.minus(endPosition, window), firstPosition);
+  Seen seen = seenBy(v, op, row, window);
+  firstPosition = seen.first, endPosition = seen.end;
   firstChunk = v.div(firstPosition, ChunkShape::kPositions);
   endChunk =
       v.add(v.div(v.minus(endPosition, v.index(1)), ChunkShape::kPositions),
@@ -120,12 +142,12 @@ void ChunkAttention::loadQueries() {
 //===----------------------------------------------------------------------===//
 
 /// Stores what this thread's slice adds to the scores of its positions, at
-/// [slice][head][number of the position][thread] of the memory.
+/// [slice][head][number] of the memory.
 void ChunkAttention::computeScores() {
   Value place = v.rem(v.thread(), shape.places);
   Value slice = v.div(v.thread(), shape.places);
-  Value first =
-      cell(chunk, ChunkShape::kPositions, v.mul(place, v.index(shape.width)));
+  Value inChunk = v.mul(place, v.index(shape.width));
+  Value first = cell(chunk, ChunkShape::kPositions, inChunk);
   Value end = v.add(first, v.index(shape.width));
   Value isSeen = arith::AndIOp::create(v.b, v.isBelow(first, endPosition),
                                        v.isBelow(firstPosition, end));
@@ -140,10 +162,10 @@ void ChunkAttention::computeScores() {
       for (int64_t i = 0; i < shape.width; ++i) {
         Value sum =
             vector::ExtractOp::create(v.b, sums[head], ArrayRef<int64_t>{i});
-        Value at =
-            cell(slice, shape.heads * ChunkShape::kPositions,
-                 v.index(head * ChunkShape::kPositions + i * shape.places));
-        memref::StoreOp::create(v.b, sum, memory, v.add(at, place));
+        Value at = cell(slice, shape.heads * ChunkShape::kPositions,
+                        v.index(head * ChunkShape::kPositions));
+        memref::StoreOp::create(v.b, sum, memory,
+                                v.add(at, numberOf(inChunk, i)));
       }
   });
 }
@@ -189,8 +211,8 @@ void ChunkAttention::computeWeights(Value head) {
   for (int64_t i = 0; i < ChunkShape::kPositions; i += v.threads()) {
     Value number = v.add(v.thread(), v.index(i));
     Value inChunk =
-        v.add(v.mul(v.rem(number, shape.places), v.index(shape.width)),
-              v.div(number, shape.places));
+        v.add(v.mul(v.rem(number, shape.weigh), v.index(shape.weighed())),
+              v.div(number, shape.weigh));
     Value position = cell(chunk, ChunkShape::kPositions, inChunk);
     Value isSeen = arith::AndIOp::create(
         v.b, v.isBelow(position, endPosition),
@@ -316,9 +338,7 @@ SmallVector<Value> ChunkAttention::addPositions(Value values, Value inChunk,
     Value isSeen = v.broadcast(v.isBelow(slot, end), shape.valueWidth);
     Value x = arith::SelectOp::create(v.b, isSeen, v.toF32(bits),
                                       v.splat(0.0, shape.valueWidth));
-    Value number = v.add(inChunk, position);
-    Value at = cell(v.rem(number, shape.width), shape.places,
-                    v.div(number, shape.width));
+    Value at = numberOf(v.add(inChunk, position), 0);
     for (int64_t head = 0; head < shape.heads; ++head) {
       Value weight =
           loadScalar(memory, v.add(at, v.index(head * ChunkShape::kPositions)));
@@ -338,11 +358,13 @@ Value ChunkAttention::sum(Value head) {
 }
 
 Partial ChunkAttention::result(Value column) {
-  Value value;
+  // Not the first slice's sum, which may be -0: no zero that was or was not
+  // added to it shows.
+  Value value = v.f32(0.0);
   for (int64_t slice = 0; slice < shape.valueSlices; ++slice) {
     Value part =
         loadScalar(memory, v.add(column, v.index(slice * shape.columns())));
-    value = value ? v.addF(value, part) : part;
+    value = v.addF(value, part);
   }
   Value head = v.div(column, shape.headDim);
   return {most(head), sum(head), value};

@@ -37,13 +37,17 @@ struct ChunkShape {
 
   int64_t headDim;
   int64_t heads;        ///< of the query, that a block computes
+  int64_t weigh;        ///< threads that share the weights of a head
   int64_t width;        ///< positions whose keys a thread reads at once
   int64_t places;       ///< threads that have all positions
   int64_t slices;       ///< of the columns of keys
   int64_t valueWidth;   ///< columns that a thread reads at once
   int64_t valueThreads; ///< of one position
   int64_t valueSlices;  ///< positions whose values are read at once
+  int64_t memory;       ///< f32 of the memory of scores, weights and sums
 
+  /// Successive positions whose weights one thread has.
+  int64_t weighed() const { return kPositions / weigh; }
   /// Numbers of the scores of all slices, or of the sums of all slices.
   int64_t numbers() const {
     return heads * std::max(slices * kPositions, valueSlices * headDim);
@@ -55,18 +59,38 @@ struct ChunkShape {
   }
 };
 
+/// The largest power of two up to `most`, one itself, that divides `size`.
+int64_t widest(int64_t size, int64_t most);
+
 /// A running result: chunks are added one after the other.
 struct Partial {
   mlir::Value most, sum, value;
 };
 
+/// What the numbers of two results are multiplied by before they are added.
+struct Factors {
+  mlir::Value most, ofOld, ofChunk;
+};
+
 /// The formula by which chunks are merged; values are numbers or vectors.
+Factors factorsOf(VectorBuilder &v, mlir::Value oldMost, mlir::Value chunkMost);
+mlir::Value mix(VectorBuilder &v, const Factors &factors, mlir::Value old,
+                mlir::Value chunk);
 Partial merge(VectorBuilder &v, const Partial &old, const Partial &chunk);
+
+/// The positions that a row sees.
+struct Seen {
+  mlir::Value first, end;
+};
+
+/// Of `row` of the op; `window` is the number of positions that count, null if
+/// all do.
+Seen seenBy(GpuBuilder &v, tern::AttentionOp op, mlir::Value row,
+            mlir::Value window);
 
 /// In a kernel with blocks of ChunkShape::kThreads threads.
 class ChunkAttention {
 public:
-  /// `window` is the number of positions that count; null if all do.
   ChunkAttention(tern::AttentionOp op, GpuBuilder &v, const CachePlaces &places,
                  const ChunkShape &shape, mlir::Value window)
       : op(op), v(v), shape(shape), places(places), window(window) {}
@@ -105,6 +129,7 @@ private:
                       llvm::ArrayRef<mlir::Value> slots, mlir::Value end,
                       mlir::ValueRange carried);
   mlir::Value cell(mlir::Value major, int64_t size, mlir::Value minor);
+  mlir::Value numberOf(mlir::Value first, int64_t i);
   mlir::Value loadScalar(mlir::Value memory, mlir::Value place);
 
   tern::AttentionOp op;

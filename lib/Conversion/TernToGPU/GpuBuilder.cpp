@@ -145,15 +145,20 @@ static bool isMultiple(Value index, int64_t width) {
 }
 
 /// Whether the element at `indices` is at a multiple of `width` elements from
-/// the start of its buffer of the device, and the elements after it follow.
-static bool isAligned(Value memref, ValueRange indices, int64_t width) {
+/// the start of its buffer, and the elements after it follow. The memory of a
+/// block begins at a multiple of 16 bytes where threads go in subgroups, and
+/// elsewhere has no vectors.
+static bool isAligned(Value memref, ValueRange indices, int64_t width,
+                      bool subgroups) {
   auto type = cast<MemRefType>(memref.getType());
+  if (type.getMemorySpace() &&
+      (!subgroups || width * type.getElementTypeBitWidth() > 128))
+    return false;
   SmallVector<int64_t> strides;
   int64_t offset;
   if (failed(type.getStridesAndOffset(strides, offset)) ||
-      type.getMemorySpace() || ShapedType::isDynamic(offset) ||
-      offset % width != 0 || strides.back() != 1 ||
-      !isMultiple(indices.back(), width))
+      ShapedType::isDynamic(offset) || offset % width != 0 ||
+      strides.back() != 1 || !isMultiple(indices.back(), width))
     return false;
   return llvm::all_of(ArrayRef(strides).drop_back(), [&](int64_t stride) {
     return !ShapedType::isDynamic(stride) && stride % width == 0;
@@ -178,7 +183,7 @@ Value GpuBuilder::load(Value memref, ValueRange indices, int64_t width) {
   auto type = VectorType::get({width}, element);
   if (width == 1)
     return vector::LoadOp::create(b, type, memref, indices);
-  if (isAligned(memref, indices, width))
+  if (isAligned(memref, indices, width, options.subgroups))
     return vector::LoadOp::create(b, type, memref, indices,
                                   /*nontemporal=*/false,
                                   alignmentOf(memref, width));
@@ -193,7 +198,7 @@ void GpuBuilder::store(Value vector, Value memref, ValueRange indices) {
   int64_t width = cast<VectorType>(vector.getType()).getDimSize(0);
   if (width == 1) {
     vector::StoreOp::create(b, vector, memref, indices);
-  } else if (isAligned(memref, indices, width)) {
+  } else if (isAligned(memref, indices, width, options.subgroups)) {
     vector::StoreOp::create(b, vector, memref, indices,
                             /*nontemporal=*/false, alignmentOf(memref, width));
   } else {

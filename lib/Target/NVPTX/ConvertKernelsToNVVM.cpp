@@ -96,6 +96,7 @@ struct LowerDotTile : ConvertOpToLLVMPattern<tern::DotTileOp> {
 struct ConvertKernelsToNVVM
     : nvptx::impl::ConvertKernelsToNVVMPassBase<ConvertKernelsToNVVM> {
   void runOnOperation() override {
+    getOperation().walk([](gpu::GPUFuncOp kernel) { alignMemory(kernel); });
     LLVMTypeConverter converter(&getContext());
     configureGpuToNVVMTypeConverter(converter);
     RewritePatternSet patterns(&getContext());
@@ -122,6 +123,14 @@ struct ConvertKernelsToNVVM
   }
 
 private:
+  /// Kernels access the memory of a block 16 bytes at a time.
+  static void alignMemory(gpu::GPUFuncOp kernel) {
+    Attribute bytes = Builder(kernel.getContext()).getI64IntegerAttr(16);
+    for (unsigned i = 0; i < kernel.getNumWorkgroupAttributions(); ++i)
+      kernel.setWorkgroupAttributionAttr(
+          i, LLVM::LLVMDialect::getAlignAttrName(), bytes);
+  }
+
   /// Assemblers that may choose how many registers a kernel has put loads
   /// behind what uses others. What is written has loads first; with a number of
   /// blocks that leaves 168 registers or so it stays so.

@@ -96,8 +96,9 @@ void NVPTXTarget::buildKernelPipeline(OpPassManager &pm) const {
   kernels.addPass(createSCFToControlFlowPass());
   kernels.addPass(memref::createExpandStridedMetadataPass());
   kernels.addPass(createLowerAffinePass());
-  kernels.addPass(createConvertVectorToLLVMPass());
+  // Knows the memory of a block, which upstream's pass for vectors does not.
   kernels.addPass(nvptx::createConvertKernelsToNVVMPass());
+  kernels.addPass(createConvertVectorToLLVMPass());
   kernels.addPass(createReconcileUnrealizedCastsPass());
   kernels.addPass(createCanonicalizerPass());
   pm.addPass(nvptx::createSerializeKernelsPass());
