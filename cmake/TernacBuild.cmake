@@ -11,12 +11,16 @@ if(NOT TERNAC_ENABLE_ASSERTIONS)
   add_compile_definitions(NDEBUG)
 endif()
 
+# In the cache, so that it stays what it was whatever the environment of a later
+# run of cmake says: with another launcher all would be built again.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM}
+      CACHE STRING "What runs the C compiler")
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
-      ${CCACHE_PROGRAM})
+      ${CCACHE_PROGRAM}
+      CACHE STRING "What runs the C++ compiler")
 endif()
 
 add_compile_options(-Wall -Wextra -Werror -Wno-unused-parameter)

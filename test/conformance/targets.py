@@ -101,10 +101,10 @@ NATIVE = {**ALL, **TILE} if {"amx_tile", "amx_int8"} <= host_features() else ALL
 REFERENCE = Target("reference", "reference", {"reference": ("i8",)})
 IN_TREE = (
     REFERENCE,
-    Target("x86-64", "cpu,arch=x86-64", ALL, needs=("sse2",)),
+    Target("x86-64", "cpu,arch=x86-64", ALL, needs=("sse2",), few=True),
     Target("x86-64-v2", "cpu,arch=x86-64-v2", ALL, needs=_LEVEL2, few=True),
     Target("x86-64-v3", "cpu,arch=x86-64-v3", ALL, needs=_LEVEL3),
-    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni")),
+    Target("x86-64-v3+avxvnni", "cpu,arch=x86-64-v3,features=+avxvnni", ALL, needs=(*_LEVEL3, "avx_vnni"), few=True),
     Target("x86-64-v3+avx512vnni", "cpu,arch=x86-64-v3,features=+avx512vl,+avx512vnni", ALL, needs=(*_LEVEL3, "avx512vl", "avx512_vnni"), few=True),
     Target("x86-64-v4", "cpu,arch=x86-64-v4", ALL, needs=_LEVEL4, few=True),
     Target("x86-64-v4+amx", "cpu,arch=x86-64-v4,features=+avx512vnni,+amx-tile,+amx-int8,+amx-bf16", TILE, ALL, (*_LEVEL4, "avx512_vnni", *_AMX)),
@@ -129,12 +129,12 @@ def out_of_tree(path):
     """The target that a JSON file describes; see README.md."""
     path = Path(path).resolve()
     facts = json.loads(path.read_text())
-    known = {"name", "target", "load_target", "device", "matmul", "needs"}
+    known = {"name", "target", "load_target", "device", "matmul", "needs", "few"}
     if unknown := sorted(set(facts) - known):
         raise ValueError(f"{path}: unknown key '{unknown[0]}'; expected {', '.join(sorted(known))}")
     files = {key: str(path.parent / facts[key]) for key in ("load_target", "device") if key in facts}
     matmul = {strategy: tuple(packings) for strategy, packings in facts["matmul"].items()}
-    return Target(facts["name"], facts["target"], matmul, needs=tuple(facts.get("needs", ())), **files)
+    return Target(facts["name"], facts["target"], matmul, needs=tuple(facts.get("needs", ())), few=facts.get("few", False), **files)
 
 
 _FILE = os.environ.get("TERNAC_TARGET_FILE")

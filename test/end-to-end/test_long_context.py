@@ -3,6 +3,7 @@
 """Prompts beyond the positions that a model was trained on, or sees, against the NumPy reference: scaled ropes, sliding windows."""
 
 import dataclasses
+import itertools
 
 import numpy
 import prompts
@@ -70,8 +71,13 @@ def reference(tmp_path_factory):
     return compute
 
 
-@pytest.mark.parametrize("target", ("cpu", "cpu,arch=x86-64", "reference"))
-@pytest.mark.parametrize("kind", KINDS)
+# Ropes are tables, which the importer computes; windows are code of the target.
+ELSEWHERE = (*WINDOWS, "dynamic", "yarn")
+
+
+@pytest.mark.parametrize(
+    "target, kind", [*itertools.product(("cpu",), KINDS), *itertools.product(("cpu,arch=x86-64", "reference"), ELSEWHERE)]
+)
 def test_kind(reference, tmp_path, kind, target):
     directory, tokens, expected = reference(kind)
     library = support.compile(directory, tmp_path / "model.so", f"--target={target}", *support.EXACT, *KINDS[kind][1])

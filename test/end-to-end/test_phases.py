@@ -71,15 +71,18 @@ def test_same_bytes_again(checkpoint, tmp_path, target):
     assert {path.name for path in elsewhere.iterdir()} == {"copy", "named-otherwise.so"}
 
 
+# Each option that a phase passes on, with one of the checkpoints or the other.
 @pytest.mark.parametrize(
-    "options",
+    "checkpoint, options",
     (
-        ("--target=cpu",),
-        ("--target=cpu,arch=x86-64", *support.EXACT, "--max-tokens-per-call=5"),
-        ("--target=cpu", "--strategy=lut", "--head=i4", "--kv-cache=i8"),
-        ("--target=cpu,arch=x86-64-v3", "--strategy=add_sub", "--packing=planes", "--max-sequences=4"),
-        ("--target=cpu,arch=x86-64-v2+v3",),
+        ("runs", ("--target=cpu",)),
+        ("master", ("--target=cpu",)),
+        ("master", ("--target=cpu,arch=x86-64", *support.EXACT, "--max-tokens-per-call=5")),
+        ("runs", ("--target=cpu", "--strategy=lut", "--head=i4", "--kv-cache=i8")),
+        ("runs", ("--target=cpu,arch=x86-64-v3", "--strategy=add_sub", "--packing=planes", "--max-sequences=4")),
+        ("master", ("--target=cpu,arch=x86-64-v2+v3",)),
     ),
+    indirect=["checkpoint"],
 )
 def test_every_phase_resumes(checkpoint, tmp_path, options):
     every_phase_resumes(checkpoint, tmp_path, options)
@@ -90,29 +93,34 @@ def test_every_phase_resumes_on_reference_target(tmp_path):
     every_phase_resumes(tmp_path / "model", tmp_path, ("--target=reference",))
 
 
-def every_phase_resumes(checkpoint, tmp_path, options):
+def dump_phases(checkpoint, tmp_path, options):
+    """A library, the folder of its phases and their files."""
     dump = tmp_path / "dump"
     library = support.compile(checkpoint, tmp_path / "model.so", *options, f"--dump-phases-to={dump}")
-    phases = [f"0{number}-{phase}.mlir" for number, phase in enumerate(PHASES)]
-    assert sorted(path.name for path in dump.iterdir()) == sorted(phases + ["07-model.ll", "08-model.s"])
+    files = [f"0{number}-{phase}.mlir" for number, phase in enumerate(PHASES)]
+    assert sorted(path.name for path in dump.iterdir()) == sorted(files + ["07-model.ll", "08-model.s"])
+    return library, dump, files
 
-    def resume(phase):
-        """Options to go on from a phase: strategy and packing are in the IR from `packed` on."""
-        chosen = [option for option in options if option.startswith(("--strategy", "--packing"))]
-        return f"--compile-from={phase}", *(chosen if PHASES.index(phase) < PHASES.index("packed") else ())
 
+def every_phase_resumes(checkpoint, tmp_path, options):
+    library, dump, files = dump_phases(checkpoint, tmp_path, options)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for name, phase in zip(phases, PHASES):
-        resumed = support.compile(f"../dump/{name}", "again.so", *resume(phase), cwd=elsewhere)
+    # Strategy and packing are in the IR from `packed` on.
+    chosen = [option for option in options if option.startswith(("--strategy", "--packing"))]
+    for name, phase in zip(files, PHASES):
+        more = chosen if PHASES.index(phase) < PHASES.index("packed") else ()
+        resumed = support.compile(f"../dump/{name}", "again.so", f"--compile-from={phase}", *more, cwd=elsewhere)
         assert same_bytes(library, elsewhere / resumed), phase
 
-    # Apart from its weights, a dump names the place where they are.
+
+def test_dump_elsewhere(checkpoint, tmp_path):
+    """Apart from its weights, a dump names the place where they are."""
+    library, dump, files = dump_phases(checkpoint, tmp_path, ())
     moved = shutil.copytree(dump, tmp_path / "deep" / "er" / "dump")
     weights = shutil.copytree(checkpoint, tmp_path / "weights")
-    for name, phase in list(zip(phases, PHASES))[::3]:
-        again = elsewhere / "again.so"
-        support.compile(moved / name, again, *resume(phase), f"--weights-root={weights}")
+    for name, phase in list(zip(files, PHASES))[::3]:
+        again = support.compile(moved / name, tmp_path / "again.so", f"--compile-from={phase}", f"--weights-root={weights}")
         assert same_bytes(library, again), phase
 
 

@@ -7,6 +7,9 @@ import xml.etree.ElementTree as ElementTree
 import lit.Test
 import lit.formats
 
+# Threads of NumPy would only wait for one another beside the other tests.
+ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 
 class PytestFormat(lit.formats.TestFormat):
     def __init__(self, python):
@@ -35,7 +38,7 @@ class PytestFormat(lit.formats.TestFormat):
         run = subprocess.run(
             [self.python, "-m", "pytest", "-q", "--junit-xml=" + report, test.getSourcePath()],
             cwd=os.path.dirname(test.suite.source_root),
-            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TERNAC_TALLY=tally, **test.config.environment),
+            env=dict(os.environ, **ENVIRONMENT, TERNAC_TALLY=tally, **test.config.environment),
             capture_output=True,
             text=True,
         )
