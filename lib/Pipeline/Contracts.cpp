@@ -59,9 +59,9 @@ StringRef violation(Operation *op, Phase phase) {
   if (phase < Phase::Vectorized && isa<func::CallOp>(op))
     return "functions call nothing but kernels, which come later";
   if (phase < Phase::Packed) {
-    auto matmul = dyn_cast<MatmulOp>(op);
+    auto product = dyn_cast<TernaryWeightOpInterface>(op);
     auto global = dyn_cast<GlobalOp>(op);
-    if ((matmul && (matmul.getCols() || matmul.getConfig())) ||
+    if ((product && (product.getColsAttr() || product.getConfigAttr())) ||
         (global && global.getStored().getPacking()))
       return "weights are packed later";
   }
