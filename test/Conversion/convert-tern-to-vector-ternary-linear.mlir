@@ -5,24 +5,28 @@
 // RUN: not ternac-opt %t/strategy.mlir --convert-tern-to-vector 2>&1 | FileCheck %s --check-prefix=STRATEGY
 // RUN: not ternac-opt %t/packing.mlir --convert-tern-to-vector 2>&1 | FileCheck %s --check-prefix=PACKING
 
-// Bit 8 * (c % 4) + c / 4 of a row's word is column c; the second column is that of bit 8. Sums are scaled once for a group.
+// The lowest bits of the four bytes of a row's word are four columns, the next bits the next four. Sums are scaled once for a group.
 // PLANES: call @tern_linear_add_sub_planes_16x64_g32(
 // PLANES-LABEL: func.func private @tern_linear_add_sub_planes_16x64_g32(
-// PLANES-DAG: %[[ONE:.*]] = arith.constant dense<1> : vector<4xi32>
-// PLANES-DAG: %[[SECOND:.*]] = arith.constant dense<256> : vector<4xi32>
-// PLANES: %[[PLUS:.*]] = vector.bitcast %{{.*}} : vector<16xi8> to vector<4xi32>
-// PLANES: %[[MINUS:.*]] = vector.bitcast %{{.*}} : vector<16xi8> to vector<4xi32>
-// PLANES: arith.andi %[[PLUS]],
-// PLANES: %[[ISPLUS:.*]] = arith.cmpi ne
-// PLANES: arith.andi %[[MINUS]],
-// PLANES: %[[ISMINUS:.*]] = arith.cmpi ne
-// PLANES: %[[ADDED:.*]] = arith.addf
-// PLANES: %[[FIRST:.*]] = arith.select %[[ISPLUS]], %[[ADDED]],
-// PLANES: %[[SUBTRACTED:.*]] = arith.subf %[[FIRST]],
+// PLANES: vector.bitcast %{{.*}} : vector<16xi8> to vector<4xi32>
+// PLANES: vector.bitcast %{{.*}} : vector<16xi8> to vector<4xi32>
+// PLANES: %[[PARTS:.*]]:6 = scf.for {{.*}} iter_args(%[[P0:.*]] = %{{.*}}, %[[P1:.*]] = %{{.*}}, %{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}, %[[PLUS:.*]] = %{{.*}}, %[[MINUS:.*]] = %{{.*}})
+// PLANES: %[[ONE:.*]] = arith.constant dense<1> : vector<4xi32>
+// PLANES: %[[BIT:.*]] = arith.andi %[[PLUS]], %[[ONE]]
+// PLANES: %[[ISPLUS:.*]] = arith.cmpi ne, %[[BIT]]
+// PLANES: %[[BIT:.*]] = arith.andi %[[MINUS]],
+// PLANES: %[[ISMINUS:.*]] = arith.cmpi ne, %[[BIT]]
+// PLANES: %[[ADDED:.*]] = arith.addf %[[P0]], %[[X:.*]] : vector<4xf32>
+// PLANES: %[[FIRST:.*]] = arith.select %[[ISPLUS]], %[[ADDED]], %[[P0]]
+// PLANES: %[[SUBTRACTED:.*]] = arith.subf %[[FIRST]], %[[X]]
 // PLANES: arith.select %[[ISMINUS]], %[[SUBTRACTED]], %[[FIRST]]
+// PLANES: arith.constant dense<256> : vector<4xi32>
+// PLANES: arith.addf %[[P1]],
 // PLANES-NOT: arith.mulf
-// PLANES: %[[EVEN:.*]] = arith.addf %[[PARTS:.*]]#0, %[[PARTS]]#2
-// PLANES: %[[ODD:.*]] = arith.addf %[[PARTS]]#1, %[[PARTS]]#3
+// PLANES: arith.shrui %[[PLUS]],
+// PLANES: arith.shrui %[[MINUS]],
+// PLANES: %[[EVEN:.*]] = arith.addf %[[SUMS:.*]]#0, %[[SUMS]]#2
+// PLANES: %[[ODD:.*]] = arith.addf %[[SUMS]]#1, %[[SUMS]]#3
 // PLANES: %[[SUM:.*]] = arith.addf %[[EVEN]], %[[ODD]]
 // PLANES: %[[SCALED:.*]] = arith.mulf %[[SUM]], %{{.*}}
 // PLANES: arith.addf %{{.*}}, %[[SCALED]]

@@ -19,6 +19,8 @@
 
 #include "ternac/Conversion/RowLowerings.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
@@ -97,51 +99,39 @@ public:
     v.forRange(begin, end, layout.rows, [&](Value tile) {
       Value number = arith::DivUIOp::create(v.b, tile, v.index(layout.rows));
       Value place = v.mul(number, v.index(bytes));
-      for (int64_t first = 0; first < layout.rows; first += lanes)
-        writeLanes(v.add(tile, v.index(first)),
-                   v.add(place, v.index(4 * first)));
+      v.forRange(v.index(0), v.index(layout.rows), lanes, [&](Value first) {
+        Value output = v.add(tile, first);
+        // The last tile is padded.
+        v.ifThen(isBelow(output, outputs), [&] {
+          writeRows(output, v.add(place, v.mul(first, v.index(4))));
+        });
+      });
     });
   }
 
 private:
-  /// `lanes` rows of the matrix, whose words begin at `place`. The last tile is
-  /// padded; its rows beyond the outputs are neither scaled nor stored.
-  void writeLanes(Value output, Value place) {
-    int64_t rest = outputs % lanes;
-    Value whole = v.index(outputs - rest);
-    auto isBelow = [&](Value bound) {
-      return arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult, output,
-                                   bound);
-    };
-    v.ifThen(isBelow(whole), [&] { writeRows(output, place, lanes); });
-    if (rest == 0)
-      return;
-    Value isLast =
-        arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, output, whole);
-    v.ifThen(isLast, [&] { writeRows(output, place, rest); });
+  Value isBelow(Value index, int64_t bound) {
+    return arith::CmpIOp::create(v.b, arith::CmpIPredicate::ult, index,
+                                 v.index(bound));
   }
 
-  /// All rows of x with `width` rows of the matrix.
-  void writeRows(Value output, Value place, int64_t width) {
+  /// All rows of x with the `lanes` rows of the matrix from `output` on, whose
+  /// words begin at `place`.
+  void writeRows(Value output, Value place) {
     v.forBlocks(v.index(0), rowsOfX(), together, [&](Value row, int64_t count) {
       SmallVector<Value> rows;
       for (int64_t i = 0; i < count; ++i)
         rows.push_back(v.add(row, v.index(i)));
-      writeBlock(rows, output, place, width);
+      writeBlock(rows, output, place);
     });
   }
 
-  void writeBlock(ArrayRef<Value> rows, Value output, Value place,
-                  int64_t width) {
+  void writeBlock(ArrayRef<Value> rows, Value output, Value place) {
     SmallVector<Value> totals(rows.size(), v.splat(0.0, lanes));
     auto addGroup = [&](Value column, int64_t count, Value number,
                         Value groupPlace, ValueRange sums) {
       SmallVector<Value> parts = sumsOfGroup(rows, column, count, groupPlace);
-      Value factor = scales(number, output, width);
-      if (width < lanes)
-        factor = vector::InsertStridedSliceOp::create(
-            v.b, factor, v.splat(0.0, lanes), ArrayRef<int64_t>{0},
-            ArrayRef<int64_t>{1});
+      Value factor = scalesOfLanes(number, output);
       SmallVector<Value> next;
       for (auto [r, total] : llvm::enumerate(sums)) {
         Value sum = sumOfParts(ValueRange(parts).slice(r * kParts, kParts));
@@ -170,7 +160,7 @@ private:
       totals = addGroup(v.index(whole), cols - whole, v.index(whole / group),
                         v.add(place, v.index(bytesOf(whole))), totals);
     for (auto [row, total] : llvm::zip_equal(rows, totals))
-      store(total, row, output, width);
+      store(total, row, output);
   }
 
   /// Bytes of a tile from its first column to column `count`.
@@ -178,14 +168,44 @@ private:
     return count / layout.span() * layout.tileBytes();
   }
 
-  void store(Value y, Value row, Value output, int64_t width) {
+  /// The scales of the lanes, 0 in those beyond the outputs.
+  Value scalesOfLanes(Value number, Value output) {
+    int64_t rest = outputs % lanes;
+    if (rest == 0 || op.getSegments())
+      return scales(number, output, lanes);
+    auto branch =
+        scf::IfOp::create(v.b, VectorType::get({lanes}, v.b.getF32Type()),
+                          isBelow(output, outputs - rest),
+                          /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(v.b);
+    v.b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(v.b, scales(number, output, lanes));
+    v.b.setInsertionPointToStart(branch.elseBlock());
+    Value part = vector::InsertStridedSliceOp::create(
+        v.b, scales(number, output, rest), v.splat(0.0, lanes),
+        ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1});
+    scf::YieldOp::create(v.b, part);
+    return branch.getResult(0);
+  }
+
+  /// Stores the lanes that are not beyond the outputs.
+  void store(Value y, Value row, Value output) {
     if (step)
       y = v.mulF(y, v.broadcast(memref::LoadOp::create(v.b, step, row), lanes));
-    if (width < lanes)
-      y = vector::ExtractStridedSliceOp::create(v.b, y, ArrayRef<int64_t>{0},
-                                                ArrayRef<int64_t>{width},
-                                                ArrayRef<int64_t>{1});
-    v.store(y, out, {row, output});
+    int64_t rest = outputs % lanes;
+    if (rest == 0) {
+      v.store(y, out, {row, output});
+      return;
+    }
+    v.ifThenElse(
+        isBelow(output, outputs - rest),
+        [&] { v.store(y, out, {row, output}); },
+        [&] {
+          Value part = vector::ExtractStridedSliceOp::create(
+              v.b, y, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{rest},
+              ArrayRef<int64_t>{1});
+          v.store(part, out, {row, output});
+        });
   }
 
   /// The sums of the parts of `count` columns from `column` on, whose tiles
@@ -212,20 +232,43 @@ private:
     return state;
   }
 
-  /// Adds the `count` columns of one tile to the parts.
+  /// Adds the `count` columns of one tile to the parts: column c is digit c / 4
+  /// of byte c % 4 of a row's word, so a digit is four columns, one of each
+  /// part, and the words move on by one bit.
   void addTile(ArrayRef<Value> rows, Value column, int64_t count, Value place,
-               MutableArrayRef<Value> parts) {
-    Value plus = loadWords(place);
-    Value minus = loadWords(v.add(place, v.index(kBlockBytes)));
+               SmallVector<Value> &parts) {
     if (op.getStep())
       convert(rows, column, count);
+    SmallVector<Value> state(parts);
+    state.push_back(loadWords(place));
+    state.push_back(loadWords(v.add(place, v.index(kBlockBytes))));
+    int64_t whole = count / layout.group * layout.group;
+    if (whole > 0)
+      state = v.forRange(
+          v.index(0), v.index(whole), layout.group, state,
+          [&](Value offset, ValueRange carried) {
+            SmallVector<Value> next(carried);
+            addDigit(rows, column, offset, layout.group, next);
+            for (Value &words : MutableArrayRef(next).take_back(2))
+              words = arith::ShRUIOp::create(v.b, words, v.splatI32(1, lanes));
+            return next;
+          });
+    if (whole < count)
+      addDigit(rows, column, v.index(whole), count - whole, state);
+    parts.assign(state.begin(), state.end() - 2);
+  }
+
+  /// Adds `count` columns from column + offset on, whose bits are the lowest of
+  /// the bytes of the words; `state` has the parts, then both words.
+  void addDigit(ArrayRef<Value> rows, Value column, Value offset, int64_t count,
+                MutableArrayRef<Value> state) {
+    Value minus = state.back(), plus = state.drop_back().back();
     for (int64_t c = 0; c < count; ++c) {
-      // Byte c % 4 of a row's word, and the digit c / 4 of the byte.
-      int64_t bit = 8 * (c % layout.group) + c / layout.group;
-      Value isPlus = isSet(plus, bit), isMinus = isSet(minus, bit);
+      Value isPlus = isSet(plus, 8 * c), isMinus = isSet(minus, 8 * c);
       for (auto [r, row] : llvm::enumerate(rows)) {
-        Value element = v.broadcast(elementAt(r, row, column, c), lanes);
-        Value &part = parts[r * kParts + c % kParts];
+        Value element = v.broadcast(
+            elementAt(r, row, column, v.add(offset, v.index(c))), lanes);
+        Value &part = state[r * kParts + c];
         part =
             arith::SelectOp::create(v.b, isPlus, v.addF(part, element), part);
         part =
@@ -261,17 +304,19 @@ private:
               {v.index(r), v.index(0)});
   }
 
-  /// Element column + c of `row`, the r-th of those computed together.
-  Value elementAt(int64_t r, Value row, Value column, int64_t c) {
+  /// Element column + offset of `row`, the r-th of those computed together.
+  Value elementAt(int64_t r, Value row, Value column, Value offset) {
     if (op.getStep())
       return memref::LoadOp::create(v.b, converted,
-                                    ValueRange{v.index(r), v.index(c)});
+                                    ValueRange{v.index(r), offset});
     return memref::LoadOp::create(v.b, x,
-                                  ValueRange{row, v.add(column, v.index(c))});
+                                  ValueRange{row, v.add(column, offset)});
   }
 
   /// Of the parts of one row of x for 16 rows of the matrix.
   static constexpr int64_t kSumBits = kParts * kBlockLanes * 32;
+
+  static_assert(kParts == 4, "columns of a digit");
 
   packing::Layout layout;
   int64_t lanes;
