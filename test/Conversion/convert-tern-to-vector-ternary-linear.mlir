@@ -5,17 +5,19 @@
 // RUN: not ternac-opt %t/strategy.mlir --convert-tern-to-vector 2>&1 | FileCheck %s --check-prefix=STRATEGY
 // RUN: not ternac-opt %t/packing.mlir --convert-tern-to-vector 2>&1 | FileCheck %s --check-prefix=PACKING
 
-// The lowest bits of the four bytes of a row's word are four columns, the next bits the next four. Sums are scaled once for a group.
+// The lowest bits of the four bytes of a row's word, inverted, are four columns, the next bits the next four. Sums are scaled once for a group.
 // PLANES: call @tern_linear_add_sub_planes_16x64_g32(
 // PLANES-LABEL: func.func private @tern_linear_add_sub_planes_16x64_g32(
 // PLANES: vector.bitcast %{{.*}} : vector<16xi8> to vector<4xi32>
+// PLANES: arith.xori
 // PLANES: vector.bitcast %{{.*}} : vector<16xi8> to vector<4xi32>
+// PLANES: arith.xori
 // PLANES: %[[PARTS:.*]]:6 = scf.for {{.*}} iter_args(%[[P0:.*]] = %{{.*}}, %[[P1:.*]] = %{{.*}}, %{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}, %[[PLUS:.*]] = %{{.*}}, %[[MINUS:.*]] = %{{.*}})
 // PLANES: %[[ONE:.*]] = arith.constant dense<1> : vector<4xi32>
 // PLANES: %[[BIT:.*]] = arith.andi %[[PLUS]], %[[ONE]]
-// PLANES: %[[ISPLUS:.*]] = arith.cmpi ne, %[[BIT]]
+// PLANES: %[[ISPLUS:.*]] = arith.cmpi eq, %[[BIT]]
 // PLANES: %[[BIT:.*]] = arith.andi %[[MINUS]],
-// PLANES: %[[ISMINUS:.*]] = arith.cmpi ne, %[[BIT]]
+// PLANES: %[[ISMINUS:.*]] = arith.cmpi eq, %[[BIT]]
 // PLANES: %[[ADDED:.*]] = arith.addf %[[P0]], %[[X:.*]] : vector<4xf32>
 // PLANES: %[[FIRST:.*]] = arith.select %[[ISPLUS]], %[[ADDED]], %[[P0]]
 // PLANES: %[[SUBTRACTED:.*]] = arith.subf %[[FIRST]], %[[X]]

@@ -277,23 +277,27 @@ private:
     }
   }
 
-  /// A word of 32 columns for each lane. Fetches others, which will be used
-  /// later; harmless beyond the end, as a prefetch does not fault.
+  /// A word of 32 columns for each lane, its bits inverted: a comparison with
+  /// zero then says equal where a column counts, which is how machines with
+  /// predicates add under one, and others compare. Fetches other words, which
+  /// will be used later; harmless beyond the end, as a prefetch does not fault.
   Value loadWords(Value place) {
     for (auto [ahead, locality] :
          {std::pair(kFarBytes, 2), std::pair(kNearBytes, 3)})
       memref::PrefetchOp::create(v.b, weights, v.add(place, v.index(ahead)),
                                  /*isWrite=*/false, locality,
                                  /*isDataCache=*/true);
-    return vector::BitCastOp::create(v.b,
-                                     VectorType::get({lanes}, v.b.getI32Type()),
-                                     v.load(weights, place, 4 * lanes));
+    Value words = vector::BitCastOp::create(
+        v.b, VectorType::get({lanes}, v.b.getI32Type()),
+        v.load(weights, place, 4 * lanes));
+    return arith::XOrIOp::create(v.b, words, v.splatI32(-1, lanes));
   }
 
+  /// Whether bit `bit` was set before words were inverted.
   Value isSet(Value words, int64_t bit) {
     Value masked = arith::AndIOp::create(
         v.b, words, v.splatI32(int32_t(uint32_t(1) << bit), lanes));
-    return arith::CmpIOp::create(v.b, arith::CmpIPredicate::ne, masked,
+    return arith::CmpIOp::create(v.b, arith::CmpIPredicate::eq, masked,
                                  v.splatI32(0, lanes));
   }
 
