@@ -48,6 +48,7 @@ void HostTarget::buildConfigurePipeline(OpPassManager &pm,
   options.strategy = choice.strategy;
   options.packing = choice.packing;
   llvm::append_range(options.strategies, strategies());
+  llvm::append_range(options.linearStrategies, linearStrategies());
   pm.addPass(tern::createTernSelectLoweringPass(options));
 }
 

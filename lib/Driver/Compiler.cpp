@@ -252,6 +252,9 @@ private:
                        Twine(maxColumns) + " columns, but 'hidden_size' is " +
                        Twine(checkpoint->hiddenSize) +
                        "; use --head=as-stored");
+    if (!checkpoint->finding.empty())
+      llvm::errs() << "note: " << options.model << ": " << checkpoint->finding
+                   << '\n';
     weightsRoot = absolute(options.model);
     module = import::buildModule(&context, *checkpoint, options.modelOptions,
                                  targetAttr);

@@ -25,6 +25,7 @@ static bool isMaster(const Entry &entry, const Source &source) {
   if (entry.kind == EntryKind::Scales)
     return entry.scaleSense == ScaleSense::Absmean;
   return entry.kind == EntryKind::Trits &&
+         entry.scaleSense != ScaleSense::Magnitude &&
          source.encoding != Encoding::PackedRows;
 }
 
@@ -51,17 +52,13 @@ MasterWeights::MasterWeights(const Plan &plan) {
 Error MasterWeights::measure(size_t index, TensorReader &reader) {
   Tensor &tensor = tensors[index];
   const Source &source = *tensor.source;
-  const int64_t chunkRows = std::max<int64_t>(1, chunkElements / source.cols);
-  std::vector<float> weights(std::min(chunkRows, source.rows) * source.cols);
   double sum = 0.0;
-  for (int64_t row = 0; row < source.rows; row += chunkRows) {
-    const int64_t rows = std::min(chunkRows, source.rows - row);
-    if (Error error = reader.readFiniteFloats(source, tensor.layer, row, rows,
-                                              weights.data()))
-      return error;
-    for (int64_t i = 0; i < rows; ++i)
-      sum += absSum(weights.data() + i * source.cols, source.cols);
-  }
+  auto addRow = [&](int64_t, const float *weights) {
+    sum += absSum(weights, source.cols);
+    return Error::success();
+  };
+  if (Error error = reader.forEachRow(source, tensor.layer, addRow))
+    return error;
   const double count = static_cast<double>(source.rows * source.cols);
   tensor.multiplier = absmeanMultiplier(static_cast<float>(sum / count));
   return Error::success();

@@ -27,9 +27,6 @@
 
 namespace ternac::packing {
 
-/// Elements that are read at a time, unless a single row has more.
-constexpr int64_t chunkElements = int64_t(1) << 18;
-
 /// The multipliers of all tensors of a plan that are quantised by absmean.
 class MasterWeights {
 public:

@@ -60,7 +60,7 @@ uint64_t Entry::payloadBytes() const {
   case EntryKind::Trits:
     return layout.bytes(rows, cols);
   case EntryKind::Scales:
-    return rows * sizeof(float);
+    return rows * groups() * sizeof(float);
   case EntryKind::Dense:
     return elements * storedBytes(element);
   case EntryKind::RowInt8:
@@ -146,21 +146,23 @@ static Error checkSource(const Plan &plan, const Entry &entry,
     if (isPacked)
       return invalid(entry, "expected floating-point values in '" +
                                 source.name + "', but got packed ternary ones");
-    if (entry.scaleSense != ScaleSense::Absmean &&
-        (source.rows != 1 || source.cols != 1))
+    const bool isOfMatrix = entry.scaleSense == ScaleSense::Absmean ||
+                            entry.scaleSense == ScaleSense::Magnitude;
+    if (!isOfMatrix && (source.rows != 1 || source.cols != 1))
       return invalid(entry, "expected one value in '" + source.name +
                                 "', but got " + Twine(source.rows) + " x " +
                                 Twine(source.cols));
-  } else if (source.cols != entry.cols) {
+  }
+  if ((entry.kind != EntryKind::Scales || entry.group > 0) &&
+      source.cols != entry.cols)
     return expected(entry, "columns of '" + source.name + "' to be", entry.cols,
                     source.cols);
-  }
   return checkFiles(plan, entry, source);
 }
 
 static Error checkRows(const Entry &entry) {
   int64_t rows = 0;
-  if (entry.kind == EntryKind::Scales)
+  if (entry.kind == EntryKind::Scales && entry.group == 0)
     rows = entry.sources.size();
   else
     for (const Source &source : entry.sources)
@@ -175,8 +177,14 @@ static Error checkEntry(const Plan &plan, const Entry &entry) {
     return invalid(entry, "expected 1 to " + Twine(maxLayers) +
                               " layers, but got " + Twine(entry.layers));
   const bool isScales = entry.kind == EntryKind::Scales;
+  const bool isMagnitude = entry.scaleSense == ScaleSense::Magnitude;
+  if (entry.group < 0 || (entry.group > 0 && !(isScales && isMagnitude)))
+    return invalid(entry, "expected a group of columns only of scales that are "
+                          "magnitudes, but got " +
+                              Twine(entry.group));
+  const bool isOneEach = isScales && entry.group == 0;
   if (Error error =
-          checkShape(entry, "", entry.rows, isScales ? 1 : entry.cols))
+          checkShape(entry, "", entry.rows, isOneEach ? 1 : entry.cols))
     return error;
   if (entry.kind == EntryKind::Trits)
     if (auto reason = entry.layout.invalid())

@@ -12,6 +12,8 @@
 
 #include "Quantize.h"
 
+#include "llvm/Support/ErrorHandling.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -58,6 +60,36 @@ void quantizeTrits(const float *weights, int64_t count, float multiplier,
     float scaled = weights[i] * multiplier;
     trits[i] = static_cast<int8_t>((scaled > 0.5f) - (scaled < -0.5f));
   }
+}
+
+void signsOf(const float *weights, int64_t count, int8_t *trits) {
+  for (int64_t i = 0; i < count; ++i)
+    trits[i] = static_cast<int8_t>((weights[i] > 0.0f) - (weights[i] < 0.0f));
+}
+
+std::optional<int64_t> findOtherMagnitude(const float *weights, int64_t count,
+                                          float &magnitude) {
+  auto bitsOf = [](float value) {
+    return std::bit_cast<uint32_t>(value) & magnitudeMask;
+  };
+  uint32_t shared = bitsOf(magnitude), most = shared;
+  for (int64_t i = 0; i < count; ++i)
+    most = std::max(most, bitsOf(weights[i]));
+  // The common case, where there is none, has no exit and so vectorises.
+  bool isOther = most >= infinityBits || (shared != 0 && shared != most);
+  for (int64_t i = 0; i < count; ++i)
+    isOther |= bitsOf(weights[i]) != 0 && bitsOf(weights[i]) != most;
+  if (!isOther) {
+    magnitude = std::bit_cast<float>(most);
+    return std::nullopt;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    uint32_t bits = bitsOf(weights[i]);
+    if (bits >= infinityBits || (bits != 0 && shared != 0 && bits != shared))
+      return i;
+    shared = std::max(shared, bits);
+  }
+  llvm_unreachable("one of the weights is of another magnitude");
 }
 
 float quantizeRow(const float *weights, int64_t count, int8_t *out) {

@@ -32,6 +32,15 @@ float absmeanMultiplier(float mean);
 void quantizeTrits(const float *weights, int64_t count, float multiplier,
                    int8_t *trits);
 
+/// The signs of `weights`, as trits.
+void signsOf(const float *weights, int64_t count, int8_t *trits);
+
+/// The index of the first weight that is neither 0 nor of `magnitude`, or of
+/// the first magnitude among the weights where that is 0; none sets
+/// `magnitude`. NaN and infinity are of no magnitude.
+std::optional<int64_t> findOtherMagnitude(const float *weights, int64_t count,
+                                          float &magnitude);
+
 /// q = round(127 * w / absmax) in f64, half to even, for one row of finite
 /// weights; returns the scale absmax / 127. A row of zeros gives zeros.
 float quantizeRow(const float *weights, int64_t count, int8_t *out);

@@ -107,6 +107,23 @@ Error TensorReader::readFiniteFloats(const Source &source, int64_t layer,
   return checkFinite(source, layer, row, out, rows * source.cols);
 }
 
+Error TensorReader::forEachRow(
+    const Source &source, int64_t layer,
+    llvm::function_ref<Error(int64_t row, const float *)> body) {
+  const int64_t step = std::max<int64_t>(1, chunkElements / source.cols);
+  std::vector<float> chunk(std::min(step, source.rows) * source.cols);
+  for (int64_t row = 0; row < source.rows; row += step) {
+    const int64_t rows = std::min(step, source.rows - row);
+    if (Error failure =
+            readFiniteFloats(source, layer, row, rows, chunk.data()))
+      return failure;
+    for (int64_t i = 0; i < rows; ++i)
+      if (Error failure = body(row + i, chunk.data() + i * source.cols))
+        return failure;
+  }
+  return Error::success();
+}
+
 Error TensorReader::readTrits(const Source &source, int64_t layer, int64_t row,
                               int64_t rows, int8_t *out) {
   assert(source.encoding == Encoding::PackedRows && "not stored as trits");

@@ -17,12 +17,16 @@
 
 #include "ternac/Packing/Plan.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
 #include <vector>
 
 namespace ternac::packing {
+
+/// Elements that are read at a time, unless a single row has more.
+constexpr int64_t chunkElements = int64_t(1) << 18;
 
 /// Reads rows [row, row + rows) of a source. Each thread has its own reader,
 /// for the sake of the buffer. The plan has been checked.
@@ -47,6 +51,12 @@ public:
   /// Widened to f32, and NaN or infinity is an error.
   llvm::Error readFiniteFloats(const Source &source, int64_t layer, int64_t row,
                                int64_t rows, float *out);
+
+  /// Calls body(row, weights) for each row of a layer of the source, in order;
+  /// NaN or infinity is an error. A chunk of rows is read at a time.
+  llvm::Error
+  forEachRow(const Source &source, int64_t layer,
+             llvm::function_ref<llvm::Error(int64_t row, const float *)> body);
 
   /// As trits; for PackedRows only.
   llvm::Error readTrits(const Source &source, int64_t layer, int64_t row,

@@ -79,6 +79,7 @@ private:
   Error write(Worker &worker, const Job &job);
   Error writeTrits(Worker &worker, const Job &job);
   Error writeScales(Worker &worker, const Job &job);
+  Error writeMagnitudes(Worker &worker, const Job &job);
   Error writeDense(Worker &worker, const Job &job);
   Error writeRowInt8(Worker &worker, const Job &job);
   Error writeGroupInt4(Worker &worker, const Job &job);
@@ -266,6 +267,10 @@ Error Writer::writeTrits(Worker &worker, const Job &job) {
     if (Error error = worker.reader.readFloats(source, job.layer, row, rows,
                                                worker.floats.data()))
       return error;
+    if (job.entry.scaleSense == ScaleSense::Magnitude) {
+      signsOf(worker.floats.data(), rows * cols, trits);
+      return Error::success();
+    }
     quantizeTrits(worker.floats.data(), rows * cols,
                   masters.multiplier(source, job.layer), trits);
     return Error::success();
@@ -304,7 +309,38 @@ llvm::Expected<float> Writer::factorOf(Worker &worker, const Job &job,
       Twine("expected a positive, finite scale, but found ") + text);
 }
 
+/// Scale (g, m) is that of group g of row m of the stacked sources; without
+/// groups there is one for each source.
+Error Writer::writeMagnitudes(Worker &worker, const Job &job) {
+  const Entry &entry = job.entry;
+  std::vector<float> scales(entry.rows * entry.groups());
+  int64_t first = 0;
+  for (const Source &source : entry.sources) {
+    const int64_t group = entry.group ? entry.group : source.cols;
+    auto addRow = [&](int64_t row, const float *weights) -> Error {
+      for (int64_t g = 0; g * group < source.cols; ++g) {
+        const int64_t count = std::min(group, source.cols - g * group);
+        float &scale =
+            entry.group ? scales[g * entry.rows + first + row] : scales[first];
+        if (auto bad = findOtherMagnitude(weights + g * group, count, scale))
+          return worker.reader.error(
+              source, job.layer,
+              Twine("expected weights of one magnitude where they share a "
+                    "scale, but found another at row ") +
+                  Twine(row) + ", column " + Twine(g * group + *bad));
+      }
+      return Error::success();
+    };
+    if (Error error = worker.reader.forEachRow(source, job.layer, addRow))
+      return error;
+    first += entry.group ? source.rows : 1;
+  }
+  return writeFloats(job, 0, scales);
+}
+
 Error Writer::writeScales(Worker &worker, const Job &job) {
+  if (job.entry.scaleSense == ScaleSense::Magnitude)
+    return writeMagnitudes(worker, job);
   worker.floats.clear();
   for (const Source &source : job.entry.sources) {
     llvm::Expected<float> factor = factorOf(worker, job, source);

@@ -62,9 +62,9 @@ StringRef violation(Operation *op, Phase phase) {
     return "calls are inlined, so that functions call neither themselves nor "
            "what is only declared; kernels come later";
   if (phase < Phase::Packed) {
-    auto matmul = dyn_cast<MatmulOp>(op);
+    auto product = dyn_cast<TernaryWeightOpInterface>(op);
     auto global = dyn_cast<GlobalOp>(op);
-    if ((matmul && (matmul.getCols() || matmul.getConfig())) ||
+    if ((product && (product.getColsAttr() || product.getConfigAttr())) ||
         (global && global.getStored().getPacking()))
       return "weights are packed later";
   }

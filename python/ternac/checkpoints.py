@@ -16,7 +16,8 @@ import numpy
 from .oracle import is_excluded
 
 MODEL_TYPES = ("bitnet", "llama", "1bitllm", "mistral", "ministral")
-QUANTIZATIONS = ("bitlinear", "autobitlinear_offline", "autobitlinear_online", "master")
+VALUES = ("values_matrix", "values_shards", "values_rows", "values_groups")
+QUANTIZATIONS = ("bitlinear", "autobitlinear_offline", "autobitlinear_online", "master", *VALUES)
 FLOAT_DTYPES = ("bf16", "f16", "f32")
 
 # The names of the norm before o_proj and of the norm before down_proj.
@@ -119,6 +120,7 @@ def write_checkpoint(
     activation=None,
     quantization=None,
     master_dtype="bf16",
+    group=128,
     tied=True,
     modules_to_not_convert=None,
     shards=1,
@@ -133,8 +135,9 @@ def write_checkpoint(
     model_type: "bitnet" (relu2, sub norms), "1bitllm" (silu, sub norms under other names), or "llama" (silu, no sub norms) and
         "mistral" and "ministral", which are the same with sliding windows: in all layers, or as layer_types says.
     quantization: "bitlinear" (packed, reciprocal scale), "autobitlinear_offline" (packed, scale), "autobitlinear_online" (master
-        weights, to be quantised by the reader) or "master" (the same without a quantization_config); by default "master" for
-        1bitllm and "bitlinear" for the others.
+        weights, to be quantised by the reader) or "master" (the same without a quantization_config); or floats -s, 0, +s without a
+        quantization_config, with one s for each matrix ("values_matrix"), quarter of its rows ("values_shards"), row
+        ("values_rows"), or row and `group` columns ("values_groups"). By default "master" for 1bitllm, else "bitlinear".
     master_dtype: bf16, f16 or f32, of every float tensor.
     rope_scaling: a dictionary, written as the key of that name. rope_parameters: the newer spelling, which holds theta, too.
     activation: relu2 or silu, by default the family's. head_dim: by default hidden / heads.
@@ -148,12 +151,15 @@ def write_checkpoint(
         raise ValueError(f"expected quantization among {', '.join(QUANTIZATIONS)}, but got {quantization}")
     if master_dtype not in FLOAT_DTYPES:
         raise ValueError(f"expected master_dtype among {', '.join(FLOAT_DTYPES)}, but got {master_dtype}")
+    has_config = quantization != "master" and quantization not in VALUES
     if model_type not in _SUB_NORMS and quantization == "master":
         raise ValueError(f"expected a quantization other than master for {model_type}: nothing would say that it is ternary")
     if (sliding_window is not None or layer_types is not None) and model_type not in ("mistral", "ministral"):
         raise ValueError(f"expected no sliding_window and no layer_types for {model_type}, which has no windows")
-    if quantization == "master" and modules_to_not_convert is not None:
-        raise ValueError("expected no modules_to_not_convert with master: there is no quantization_config to hold it")
+    if not has_config and modules_to_not_convert is not None:
+        raise ValueError(f"expected no modules_to_not_convert with {quantization}: there is no quantization_config to hold it")
+    if group < 1:
+        raise ValueError(f"expected a positive group, but got {group}")
     head_dim = head_dim or hidden // heads
     if heads % kv_heads:
         raise ValueError(f"expected heads to be a multiple of kv_heads, but got {heads} and {kv_heads}")
@@ -189,10 +195,10 @@ def write_checkpoint(
         config["rope_parameters"] = rope_parameters | {"rope_theta": config.pop("rope_theta")}
     if model_type == "1bitllm":
         config.update(weight_bits=1, input_bits=8)
-    if quantization != "master":
+    if has_config:
         config["quantization_config"] = _quantization_config(quantization, modules_to_not_convert)
 
-    writer = _RandomWeights(numpy.random.default_rng(seed), quantization, master_dtype, modules_to_not_convert)
+    writer = _RandomWeights(numpy.random.default_rng(seed), quantization, master_dtype, modules_to_not_convert, group)
     # Rows of the embedding are also the rows of a tied head: this size gives logits of the order of one.
     writer.matrix("model.embed_tokens", vocab, hidden, 1 / math.sqrt(hidden))
     sub_norms = _SUB_NORMS.get(model_type)
@@ -230,13 +236,15 @@ def _quantization_config(quantization, modules_to_not_convert):
 class _RandomWeights:
     """Collects the random tensors of one checkpoint in their stored form."""
 
-    def __init__(self, rng, quantization, dtype, not_converted):
+    def __init__(self, rng, quantization, dtype, not_converted, group):
         self.tensors = {}
         self._rng = rng
         self._packed = quantization in ("bitlinear", "autobitlinear_offline")
         self._reciprocal = quantization == "bitlinear"
         self._dtype = dtype
         self._not_converted = not_converted or ()
+        self._quantization = quantization
+        self._group = group
 
     def matrix(self, module, rows, columns, deviation):
         """A dense matrix of normal values."""
@@ -250,6 +258,10 @@ class _RandomWeights:
     def linear(self, module, rows, columns):
         """A linear layer of outputs of the order of one: packed with its scale, or as a float matrix."""
         deviation = 1 / math.sqrt(columns)
+        if self._quantization in VALUES:
+            values = self._rng.integers(-1, 2, (rows, columns)) * self._scales(rows, columns, deviation)
+            self.tensors[module + ".weight"] = encode(values, self._dtype)
+            return
         if not self._packed or is_excluded(module, self._not_converted):
             self.matrix(module, rows, columns, deviation)
             return
@@ -258,6 +270,15 @@ class _RandomWeights:
         scale = deviation * self._rng.uniform(0.8, 1.7)
         self.tensors[module + ".weight"] = "U8", pack_ternary(trits)
         self.tensors[module + ".weight_scale"] = encode([1 / scale if self._reciprocal else scale], self._dtype)
+
+
+    def _scales(self, rows, columns, deviation):
+        """A scale for each weight, as many of them equal as the kind of quantisation says."""
+        blocks = {"values_matrix": (1, 1), "values_shards": (4, 1), "values_rows": (rows, 1), "values_groups": (rows, -(-columns // self._group))}
+        shape = blocks[self._quantization]
+        scales = deviation * self._rng.uniform(0.8, 1.7, shape)
+        width = columns if shape[1] == 1 else self._group
+        return numpy.repeat(numpy.repeat(scales, -(-rows // shape[0]), axis=0)[:rows], width, axis=1)[:, :columns]
 
 
 def main(arguments=None):
@@ -279,6 +300,7 @@ def main(arguments=None):
     parser.add_argument("--activation", choices=("relu2", "silu"), help="default: the family's")
     parser.add_argument("--quantization", choices=QUANTIZATIONS, help="default bitlinear, or master for 1bitllm")
     parser.add_argument("--master-dtype", choices=FLOAT_DTYPES, default="bf16", help="of every float tensor (default %(default)s)")
+    parser.add_argument("--group", type=int, default=128, help="columns that share a scale, with values_groups (default %(default)s)")
     parser.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True, help="the head is the embedding")
     parser.add_argument(
         "--modules-to-not-convert",

@@ -20,6 +20,7 @@ import numpy
 
 HEADS = ("as-stored", "i8", "i4")
 KV_CACHES = ("f32", "f16", "i8")
+ACTIVATION_TYPES = ("auto", "i8", "f32")
 
 # The element types of a safetensors file that are read here; BF16 has no NumPy type and is widened from its bits.
 _DTYPES = {"U8": numpy.dtype("u1"), "F16": numpy.dtype("<f2"), "BF16": numpy.dtype("<u2"), "F32": numpy.dtype("<f4")}
@@ -122,6 +123,57 @@ def quantize_weight(weight):
     factor = numpy.float32(1) / numpy.maximum(mean, numpy.float32(1e-5))
     trits = numpy.clip(numpy.rint(weight * factor), -1, 1).astype(numpy.int8)
     return trits, numpy.float32(1) / factor
+
+
+# Columns that may share a scale, where a row has several; and the partial sums of a group.
+SCALE_GROUPS = (128, 64, 32)
+PARTS = 4
+
+
+def ternary_values(weight):
+    """The trits [M, K] of weights that are -s, 0 or +s where one s holds, the scales s [M, G], and the columns of a scale.
+
+    The first of these that fits: one s for the matrix, one for each row, one for each row and 128, 64 or 32 columns. None where
+    none does.
+    """
+    magnitudes = numpy.abs(weight)
+    rows, columns = weight.shape
+
+    def scales(blocks):
+        largest = blocks.max(axis=-1, keepdims=True)
+        return largest[..., 0] if ((blocks == 0) | (blocks == largest)).all() else None
+
+    trits = numpy.sign(weight).astype(numpy.int8)
+    if not numpy.isfinite(weight).all():
+        return None
+    if (scale := scales(magnitudes.reshape(1, -1))) is not None:
+        return trits, numpy.full((rows, 1), scale[0]), columns
+    if (scale := scales(magnitudes)) is not None:
+        return trits, scale[:, None], columns
+    for group in SCALE_GROUPS:
+        padded = numpy.pad(magnitudes, ((0, 0), (0, -columns % group)))
+        if (scale := scales(padded.reshape(rows, -1, group))) is not None:
+            return trits, scale, group
+    return None
+
+
+def ternary_sums(x, trits):
+    """The sums [T, M] of `x` [T, K] times `trits` [M, K], in float32, in the order that the numerics page states: four partial
+    sums, of the columns whose number has the same remainder, each in ascending order."""
+    parts = numpy.zeros((PARTS, x.shape[0], trits.shape[0]), numpy.float32)
+    factors = trits.T.astype(numpy.float32)
+    for column in range(x.shape[1]):
+        parts[column % PARTS] += x[:, column, None] * factors[column]
+    return (parts[0] + parts[2]) + (parts[1] + parts[3])
+
+
+def ternary_groups(x, trits, scale, group):
+    """The sum [T, M] over groups of `group` columns, in ascending order, of their sums times `scale` [M, G]."""
+    total = numpy.zeros((x.shape[0], trits.shape[0]), numpy.float32)
+    for number in range(scale.shape[1]):
+        columns = slice(number * group, (number + 1) * group)
+        total = total + ternary_sums(x[:, columns], trits[:, columns]) * scale[:, number]
+    return total
 
 
 def quantize_head(weight):
@@ -292,10 +344,11 @@ ACTIVATIONS = {"relu2": relu2, "silu": silu}
 
 @dataclasses.dataclass
 class BitLinear:
-    """Ternary weights [M, K] with one scale: y = (q . T^T) / s_x * scale, or / (s_x * scale) where `reciprocal`."""
+    """Ternary weights [M, K] with one scale, or one for each row [M]: y = (q . T^T) / s_x * scale, or / (s_x * scale) where
+    `reciprocal`."""
 
     trits: numpy.ndarray
-    scale: numpy.float32
+    scale: numpy.float32 | numpy.ndarray
     reciprocal: bool = False
     norm: numpy.ndarray | None = None
     norm_epsilon: float = 1e-6
@@ -306,6 +359,26 @@ class BitLinear:
         q, factor = quantize_activations(x)
         product = integer_matmul(q, self.trits).astype(numpy.float32)
         return product / (factor * self.scale) if self.reciprocal else product / factor * self.scale
+
+
+@dataclasses.dataclass
+class ScaledLinear:
+    """Ternary weights [M, K] with a scale for each row and group of columns [M, G]: y = x . (scale * T)^T, in float32.
+
+    Where activations are `rounded`, x is their int8 values, whose sums are exact, and y is multiplied by the step at the end.
+    """
+
+    trits: numpy.ndarray
+    scale: numpy.ndarray
+    group: int
+    rounded: bool
+
+    def __call__(self, x):
+        if not self.rounded:
+            return ternary_groups(x, self.trits, self.scale, self.group)
+        q, _ = quantize_activations(x)
+        step = numpy.maximum(numpy.abs(x).max(axis=-1, keepdims=True), numpy.float32(1e-5)) / numpy.float32(127)
+        return ternary_groups(q.astype(numpy.float32), self.trits, self.scale, self.group) * step
 
 
 @dataclasses.dataclass
@@ -384,14 +457,20 @@ class Config:
     not_converted: tuple
     inner_norm_epsilon: float | None
     end_tokens: tuple
+    may_be_values: bool
+    must_be_values: bool
+    rounded: bool
 
     @staticmethod
-    def read(directory):
-        """Reads config.json of a checkpoint directory; raises CheckpointError for a model this reference does not define."""
+    def read(directory, activations="auto"):
+        """Reads config.json of a checkpoint directory; raises CheckpointError for a model this reference does not define.
+
+        `activations` says whether activations are rounded to int8 ("i8") or not ("f32"); by default, as the model was trained.
+        """
         path = pathlib.Path(directory) / "config.json"
         raw = json.loads(path.read_text(encoding="utf-8"))
         family = _family(raw)
-        quantization = _quantization(raw, family)
+        quantization = _quantization(raw)
         activation = raw.get("hidden_act", family.activation)
         if activation not in ACTIVATIONS:
             raise CheckpointError(f"expected hidden_act relu2 or silu, but got {activation}")
@@ -416,6 +495,9 @@ class Config:
             not_converted=("lm_head",) if not_converted is None else tuple(not_converted),
             inner_norm_epsilon=quantization.get("rms_norm_eps", 1e-6) if quantization.get("use_rms_norm") else None,
             end_tokens=_end_tokens(path.parent, raw),
+            may_be_values=not quantization,
+            must_be_values=family is LLAMA and not quantization,
+            rounded=activations == "i8" or activations == "auto" and not (family is LLAMA and not quantization),
         )
 
 
@@ -434,11 +516,9 @@ def _family(raw):
     return families[raw["model_type"]]
 
 
-def _quantization(raw, family):
-    """The quantization_config, checked; empty where there is none and the family is ternary anyway."""
+def _quantization(raw):
+    """The quantization_config, checked; empty where there is none."""
     quantization = raw.get("quantization_config") or {}
-    if family is LLAMA and not quantization:
-        raise CheckpointError("expected a quantization_config in a llama checkpoint, but got none: its weights are not ternary")
     if quantization.get("quant_method", "bitnet") != "bitnet":
         raise CheckpointError(f"expected quant_method bitnet, but got {quantization['quant_method']}")
     linear_class = quantization.get("linear_class", "bitlinear")
@@ -499,16 +579,16 @@ class Layer:
     """One decoder layer; the two sub norms are None where the family has none."""
 
     input_norm: numpy.ndarray
-    q: BitLinear | Linear
-    k: BitLinear | Linear
-    v: BitLinear | Linear
+    q: BitLinear | ScaledLinear | Linear
+    k: BitLinear | ScaledLinear | Linear
+    v: BitLinear | ScaledLinear | Linear
     attention_norm: numpy.ndarray | None
-    o: BitLinear | Linear
+    o: BitLinear | ScaledLinear | Linear
     post_attention_norm: numpy.ndarray
-    gate: BitLinear | Linear
-    up: BitLinear | Linear
+    gate: BitLinear | ScaledLinear | Linear
+    up: BitLinear | ScaledLinear | Linear
     ffn_norm: numpy.ndarray | None
-    down: BitLinear | Linear
+    down: BitLinear | ScaledLinear | Linear
 
 
 class Model:
@@ -529,12 +609,16 @@ class Model:
         self.kv_cache = kv_cache
 
     @staticmethod
-    def load(directory, head="as-stored", kv_cache="f32"):
+    def load(directory, head="as-stored", kv_cache="f32", activations="auto"):
         """Reads a Hugging Face checkpoint directory."""
         if head not in HEADS:
             raise ValueError(f"expected head among {', '.join(HEADS)}, but got {head}")
-        config = Config.read(directory)
+        if activations not in ACTIVATION_TYPES:
+            raise ValueError(f"expected activations among {', '.join(ACTIVATION_TYPES)}, but got {activations}")
+        config = Config.read(directory, activations)
         tensors = Tensors(directory)
+        if config.may_be_values and not config.must_be_values:
+            config = dataclasses.replace(config, must_be_values=_holds_values(tensors, config))
         embedding = tensors.read("model.embed_tokens.weight")
         layers = [_read_layer(tensors, config, f"model.layers.{i}") for i in range(config.layers)]
         norm = tensors.read("model.norm.weight")
@@ -570,8 +654,21 @@ class Model:
         return layer.down(y)
 
 
+_PROJECTIONS = (
+    *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
+    *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+)
+
+
+def _holds_values(tensors, config):
+    """Whether the weights of all linear layers are ternary as they are stored, so that nothing is left to quantise."""
+    names = (f"model.layers.{i}.{name}.weight" for i in range(config.layers) for name in _PROJECTIONS)
+    return all(ternary_values(tensors.read(name)) is not None for name in names)
+
+
 def _read_linear(tensors, config, module):
-    """The linear layer `module`: packed trits, master weights to quantise, or dense weights where it is not converted."""
+    """The linear layer `module`: packed trits, ternary values, master weights to quantise, or dense weights where it is not
+    converted."""
     if module + ".bias" in tensors:
         raise CheckpointError(f"expected linear layers without bias, but got {module}.bias")
     weight = tensors.read(module + ".weight")
@@ -585,9 +682,23 @@ def _read_linear(tensors, config, module):
         scale = tensors.read(module + ".weight_scale")
         if scale.size != 1:
             raise CheckpointError(f"expected one value in {module}.weight_scale, but got {scale.size}")
-        return BitLinear(unpack_ternary(weight), scale.reshape(())[()], config.reciprocal_scales, norm, config.inner_norm_epsilon)
-    trits, scale = quantize_weight(weight)
-    return BitLinear(trits, scale, False, norm, config.inner_norm_epsilon)
+        trits, scale, reciprocal = unpack_ternary(weight), scale.reshape(())[()], config.reciprocal_scales
+    elif config.must_be_values:
+        found = ternary_values(weight)
+        if found is None:
+            raise CheckpointError(f"expected {module}.weight to be ternary without a quantization_config, but its values are not")
+        trits, scales, group = found
+        if not config.rounded or scales.shape[1] > 1:
+            return ScaledLinear(trits, scales, group, config.rounded)
+        return BitLinear(trits, scales[:, 0])
+    else:
+        (trits, scale), reciprocal = quantize_weight(weight), False
+    if config.rounded:
+        return BitLinear(trits, scale, reciprocal, norm, config.inner_norm_epsilon)
+    if norm is not None:
+        raise CheckpointError("expected no norms inside of linear layers with activations of f32")
+    factor = numpy.float32(1) / scale if reciprocal else scale
+    return ScaledLinear(trits, numpy.full((trits.shape[0], 1), factor), trits.shape[1], False)
 
 
 def _read_head(tensors, config, embedding, head):
@@ -640,10 +751,11 @@ def main(arguments=None):
     parser.add_argument("--max-new-tokens", type=int, default=0, help="greedy tokens to print (default %(default)s)")
     parser.add_argument("--head", choices=HEADS, default=HEADS[0], help="default %(default)s")
     parser.add_argument("--kv-cache", choices=KV_CACHES, default=KV_CACHES[0], help="default %(default)s")
+    parser.add_argument("--activations", choices=ACTIVATION_TYPES, default=ACTIVATION_TYPES[0], help="default %(default)s")
     options = parser.parse_args(arguments)
     try:
         tokens = [int(token) for token in options.tokens.split(",")]
-        model = Model.load(options.directory, options.head, options.kv_cache)
+        model = Model.load(options.directory, options.head, options.kv_cache, options.activations)
         if options.logits:
             numpy.save(options.logits, model.logits(tokens))
         if options.max_new_tokens:

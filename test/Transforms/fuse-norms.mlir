@@ -53,3 +53,16 @@ func.func @twice(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %w: tensor<8x16x!tern
   %y = tern.bitlinear %a, %w, %s norm %g {eps = 2.0 : f32, segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>, tensor<16xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// A bitlinear that does not quantise has no place for a norm.
+
+// CHECK-LABEL: func.func @weight_only
+func.func @weight_only(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) -> tensor<?x8xf32> {
+  // CHECK: %[[A:.*]] = tern.rms_norm
+  // CHECK: tern.bitlinear %[[A]], %{{.*}}, %{{.*}} {segments = array<i64: 8>, weight_only}
+  %a = tern.rms_norm %x, %g {eps = 2.0 : f32} : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+  %y = tern.bitlinear %a, %w, %s {segments = array<i64: 8>, weight_only} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -114,3 +114,43 @@ func.func @own_norm(%x: tensor<?x16xf32>, %g: tensor<16xf32>, %l: index) {
   %1 = tern.bitlinear %x, %w, %s {segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
   return
 }
+
+// -----
+
+// Scales of groups lie side by side, group by group.
+
+tern.global @layers.q : tensor<2x8x80x!tern.trit> = #tern.stored<trits, sense = magnitude, sources = [#tern.source<"q.{}", f16, rows = 8, cols = 80, first_layer = 0>]>
+tern.global @layers.q_scale : tensor<2x2x8xf32> = #tern.stored<scales, sense = magnitude, group = 64, sources = [#tern.source<"q.{}", f16, rows = 8, cols = 80, first_layer = 0>]>
+tern.global @layers.k : tensor<2x4x80x!tern.trit> = #tern.stored<trits, sense = magnitude, sources = [#tern.source<"k.{}", f16, rows = 4, cols = 80, first_layer = 0>]>
+tern.global @layers.k_scale : tensor<2x2x4xf32> = #tern.stored<scales, sense = magnitude, group = 64, sources = [#tern.source<"k.{}", f16, rows = 4, cols = 80, first_layer = 0>]>
+
+// CHECK: tern.global @layers.q_k : tensor<2x12x80x!tern.trit> = <trits, sense = magnitude, sources
+// CHECK: tern.global @layers.q_scale_k_scale : tensor<2x2x12xf32> = <scales, sense = magnitude, group = 64, sources
+// CHECK-LABEL: func.func @groups
+func.func @groups(%x: tensor<?x80xf32>, %l: index) -> (tensor<?x8xf32>, tensor<?x4xf32>) {
+  // CHECK: tern.bitlinear %{{.*}}, %{{.*}}, %{{.*}} {group = 64 : i64, weight_only} : (tensor<?x80xf32>, tensor<12x80x!tern.trit>, tensor<2x12xf32>) -> tensor<?x12xf32>
+  %wq = tern.load_global @layers.q[%l] : tensor<8x80x!tern.trit>
+  %sq = tern.load_global @layers.q_scale[%l] : tensor<2x8xf32>
+  %q = tern.bitlinear %x, %wq, %sq {group = 64 : i64, weight_only} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  %wk = tern.load_global @layers.k[%l] : tensor<4x80x!tern.trit>
+  %sk = tern.load_global @layers.k_scale[%l] : tensor<2x4xf32>
+  %k = tern.bitlinear %x, %wk, %sk {group = 64 : i64, weight_only} : (tensor<?x80xf32>, tensor<4x80x!tern.trit>, tensor<2x4xf32>) -> tensor<?x4xf32>
+  return %q, %k : tensor<?x8xf32>, tensor<?x4xf32>
+}
+
+// -----
+
+// Layers that treat activations differently stay apart.
+
+tern.global @a : tensor<8x16x!tern.trit> = #tern.stored<trits, sources = [#tern.source<"a", packed_rows, rows = 8, cols = 16, first_layer = 0>]>
+tern.global @s : tensor<1xf32> = #tern.stored<scales, sources = [#tern.source<"s", bf16, rows = 1, cols = 1, first_layer = 0>]>
+
+// CHECK-LABEL: func.func @apart
+func.func @apart(%x: tensor<?x16xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK-COUNT-2: tern.bitlinear {{.*}} -> tensor<?x8xf32>
+  %w = tern.load_global @a : tensor<8x16x!tern.trit>
+  %s = tern.load_global @s : tensor<1xf32>
+  %y = tern.bitlinear %x, %w, %s {segments = array<i64: 8>} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  %z = tern.bitlinear %x, %w, %s {segments = array<i64: 8>, weight_only} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}

@@ -36,7 +36,7 @@ module attributes {tern.weights = #tern.weights<synthetic_seed = 7 : i64>} {
     %c = tensor.cast %r : tensor<1x64xi8> to tensor<?x64xi8>
     %y = tern.matmul %c, %sum, %w {config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>}
       : (tensor<?x64xi8>, tensor<?xi32>, tensor<16x64x!tern.trit>) -> tensor<?x16xi32>
-    // expected-error@+1 {{that another matmul chose for 'w'}}
+    // expected-error@+1 {{that another op chose for 'w'}}
     %z = tern.matmul %c, %sum, %w {config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<two_bit, rows = 1, group = 4, blocks = 1>}
       : (tensor<?x64xi8>, tensor<?xi32>, tensor<16x64x!tern.trit>) -> tensor<?x16xi32>
     return %y, %z : tensor<?x16xi32>, tensor<?x16xi32>

@@ -103,3 +103,33 @@ func.func @dense_floats(%x: tensor<?x16xf32>, %w: tensor<8x16xbf16>) -> tensor<?
   %y = tern.linear %x, %w : (tensor<?x16xf32>, tensor<8x16xbf16>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// Without rounding there is nothing to quantise.
+
+// CHECK-LABEL: func.func @weight_only
+// CHECK-SAME: %[[X:.*]]: tensor<?x80xf32>, %[[W:.*]]: tensor<8x80x!tern.trit>, %[[S:.*]]: tensor<2xf32>
+func.func @weight_only(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>, %s: tensor<2xf32>) -> tensor<?x8xf32> {
+  // CHECK-NOT: tern.quantize
+  // CHECK: %[[Y:.*]] = tern.ternary_linear %[[X]], %[[W]], %[[S]] {segments = array<i64: 3, 5>}
+  // CHECK: return %[[Y]]
+  %y = tern.bitlinear %x, %w, %s {segments = array<i64: 3, 5>, weight_only} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<2xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// One group is a matter of the rescale; several are not.
+
+// CHECK-LABEL: func.func @groups
+// CHECK-SAME: %[[X:.*]]: tensor<?x80xf32>, %[[W:.*]]: tensor<8x80x!tern.trit>, %[[R:.*]]: tensor<1x8xf32>, %[[S:.*]]: tensor<2x8xf32>
+func.func @groups(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>, %r: tensor<1x8xf32>, %s: tensor<2x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: %[[Q:.*]]:3 = tern.quantize %[[X]]
+  // CHECK: %[[A:.*]] = tern.matmul %[[Q]]#0, %[[Q]]#2, %[[W]]
+  // CHECK: tern.rescale %[[A]], %[[Q]]#1, %[[R]] : (tensor<?x8xi32>, tensor<?xf32>, tensor<1x8xf32>) -> tensor<?x8xf32>
+  // CHECK: tern.ternary_linear %[[Q]]#0, %[[W]], %[[S]] step %[[Q]]#1 {group = 64 : i64}
+  %y = tern.bitlinear %x, %w, %r {group = 80 : i64} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<1x8xf32>) -> tensor<?x8xf32>
+  %z = tern.bitlinear %x, %w, %s {group = 64 : i64} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}

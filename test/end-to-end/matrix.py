@@ -43,6 +43,17 @@ KINDS = {
     "llama-sharded": dict(model_type="llama", tied=False, shards=3),
 }
 
+# Floats that are ternary already: weight-only as llamas, with int8 activations as the others; groups that divide K and that do not.
+VALUE_KINDS = {
+    "values-matrix": dict(model_type="llama", quantization="values_matrix", master_dtype="f16"),
+    "values-shards": dict(model_type="llama", quantization="values_shards", master_dtype="f16", tied=False, shards=2),
+    "values-rows": dict(model_type="llama", quantization="values_rows", hidden=100, heads=5, kv_heads=1, intermediate=148),
+    "values-groups": dict(model_type="llama", quantization="values_groups", master_dtype="f32", hidden=192, heads=6, intermediate=320),
+    "values-groups-32": dict(model_type="mistral", quantization="values_groups", group=32, hidden=80, intermediate=150, master_dtype="f16"),
+    "values-rows-i8": dict(model_type="1bitllm", quantization="values_rows", master_dtype="f16"),
+    "values-groups-i8": dict(quantization="values_groups", group=64, hidden=160, heads=5, kv_heads=1, intermediate=100),
+}
+
 MODES = {
     "exact": ("as-stored", "f32", "f32"),
     "f16-cache": ("as-stored", "f16", "auto"),
@@ -73,7 +84,8 @@ def checkpoint(tmp_path_factory):
 
     def write(kind):
         if not (root / kind).exists():
-            checkpoints.write_checkpoint(root / kind, vocab=VOCABULARY, seed=len(kind), **KINDS[kind])
+            facts = KINDS.get(kind) or VALUE_KINDS.get(kind, {})
+            checkpoints.write_checkpoint(root / kind, vocab=VOCABULARY, seed=len(kind), **facts)
         return root / kind
 
     return write

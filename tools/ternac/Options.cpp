@@ -54,6 +54,10 @@ constexpr Choice<Cache> caches[] = {
     {"f16", Cache::F16}, {"f32", Cache::F32}, {"i8", Cache::I8}};
 constexpr Choice<Attention> attentions[] = {{"auto", Attention::Auto},
                                             {"f32", Attention::F32}};
+using Activations = import::ModelOptions::Activations;
+constexpr Choice<Activations> activationTypes[] = {{"auto", Activations::Auto},
+                                                   {"i8", Activations::Int8},
+                                                   {"f32", Activations::F32}};
 constexpr Choice<bool> weightPlaces[] = {{"embedded", true},
                                          {"separate", std::nullopt}};
 constexpr Choice<bool> strategies[] = {{"auto", true},      {"add_sub", true},
@@ -71,7 +75,7 @@ std::optional<int> Options::parse(int argc, char **argv) {
                       "Compiles a ternary language model to a native shared "
                       "library.");
   std::string emit = "lib", from = "imported", target, seed, context;
-  std::string head, cache, attention, weights = "embedded";
+  std::string head, cache, attention, activations, weights = "embedded";
   uint32_t maxRows = 0, maxSequences = 0;
   arguments.positional("MODEL", compile.model,
                        "a Hugging Face directory, or an .mlir or .mlirbc file",
@@ -102,6 +106,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
                    "of the weights: i8 (default), i4 or as-stored");
   arguments.option("kv-cache", "TYPE", cache, "f16 (default), f32 or i8");
   arguments.option("attention", "TYPE", attention, "auto (default) or f32");
+  arguments.option("activations", "TYPE", activations,
+                   "of ternary layers: auto (default), i8 or f32");
   arguments.option("strategy", "NAME", compile.lowering.strategy,
                    "of ternary matmuls: auto (default), add_sub, dot, lut, "
                    "tile");
@@ -151,6 +157,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
       (given("attention", !attention.empty()) &&
        !choose<Attention>("attention", attention, attentions,
                           model.attention)) ||
+      (given("activations", !activations.empty()) &&
+       !choose<Activations>("activations", activations, activationTypes,
+                            model.activations)) ||
       !choose<bool>("weights", weights, weightPlaces, ignored) ||
       !choose<bool>("strategy", compile.lowering.strategy, strategies,
                     ignored) ||

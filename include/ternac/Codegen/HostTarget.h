@@ -30,6 +30,10 @@ public:
 protected:
   /// Names of the strategies that the target can lower.
   virtual std::vector<std::string> strategies() const = 0;
+  /// Those for `tern.ternary_linear`; none says that it has no code for it.
+  virtual std::vector<std::string> linearStrategies() const {
+    return {"add_sub"};
+  }
   /// Passes on ops on buffers before these get their places in the workspace.
   virtual void buildBufferPipeline(mlir::OpPassManager &pm) const {}
   /// Passes from `bufferized` to `vectorized`; cleaning up follows.

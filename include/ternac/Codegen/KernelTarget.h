@@ -28,6 +28,7 @@ public:
                    llvm::raw_pwrite_stream &out) const override;
 
 protected:
+  std::vector<std::string> linearStrategies() const override { return {}; }
   /// Passes that end in `replaceKernels`.
   virtual void buildKernelPipeline(mlir::OpPassManager &pm) const = 0;
   void buildBufferPipeline(mlir::OpPassManager &pm) const override;

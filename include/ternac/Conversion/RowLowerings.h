@@ -57,6 +57,8 @@ void lowerQuantize(tern::QuantizeOp op, VectorBuilder &v);
 void lowerRescale(tern::RescaleOp op, VectorBuilder &v);
 llvm::LogicalResult lowerLinear(tern::LinearOp op, VectorBuilder &v);
 void lowerIntegerLinear(tern::LinearOp op, VectorBuilder &v);
+llvm::LogicalResult lowerTernaryLinear(tern::TernaryLinearOp op,
+                                       VectorBuilder &v);
 void lowerKVAppend(tern::KVAppendOp op, VectorBuilder &v,
                    const CacheBuffers &cache);
 void lowerAttention(tern::AttentionOp op, VectorBuilder &v,

@@ -21,6 +21,8 @@ struct ModelOptions {
   enum class Head { Int8, Int4, AsStored } head = Head::Int8;
   enum class Cache { F16, F32, I8 } cache = Cache::F16;
   enum class Attention { Auto, F32 } attention = Attention::Auto;
+  /// Of ternary layers; Auto: as the model was trained.
+  enum class Activations { Auto, Int8, F32 } activations = Activations::Auto;
   int64_t maxRows = 512;
   int64_t maxSequences = 64;
 };

@@ -7,7 +7,8 @@
 //
 // What a reader of checkpoints hands to the IR builder: the facts of the model
 // and, for each tensor, where it lies and how it is stored. Everything here has
-// been checked; building IR from it cannot fail. No weight byte is read.
+// been checked; building IR from it cannot fail. No weight byte is read, unless
+// only the weights can tell whether they are ternary.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,9 +43,12 @@ struct Linear {
   bool ternary = true;
   Tensor weight;
   /// Ternary only. With ScaleSense::Absmean there is no stored scale and
-  /// `scale` repeats `weight`.
+  /// `scale` repeats `weight`; so it is with ScaleSense::Magnitude, where the
+  /// weights are -s, 0 or +s.
   packing::ScaleSense scaleSense = packing::ScaleSense::Direct;
   Tensor scale;
+  /// The columns of a row that share a scale; 0: one scale for all.
+  int64_t scaleColumns = 0;
 };
 
 struct Layer {
@@ -73,6 +77,11 @@ struct Checkpoint {
   Tensor finalNorm;
   std::optional<Tensor> head; ///< absent: tied to the embedding
   std::vector<Layer> layers;
+
+  /// The model was trained without rounding the activations of ternary layers.
+  bool weightOnly = false;
+  /// What had to be found out about the checkpoint, for people; or "".
+  std::string finding;
 
   std::vector<packing::File> files; ///< paths relative to the directory
   std::optional<uint64_t> syntheticSeed;

@@ -70,8 +70,8 @@ enum class EntryKind : uint32_t {
   /// Trits of the sources, stacked along M, in `layout`. Sources that are not
   /// PackedRows are master weights: quantised by the absmean rule.
   Trits = 0,
-  /// One f32 per source: the factor that the integer product is multiplied
-  /// with. See `scaleSense`.
+  /// One f32 per source, or as `group` says: the factors that products are
+  /// multiplied with. See `scaleSense`.
   Scales = 1,
   /// The sources stacked along M, row major, converted to `element`.
   Dense = 2,
@@ -96,6 +96,9 @@ enum class ScaleSense : uint32_t {
   /// The source is master weights W, and the factor is 1/s where the trits are
   /// made with s = 1 / max(mean|W|, 1e-5), all in f32.
   Absmean = 2,
+  /// The source is weights that are -s, 0 or +s where the same s holds, and the
+  /// factor is s (0 where all are 0). See `Entry::group`.
+  Magnitude = 3,
 };
 
 struct Entry {
@@ -105,13 +108,21 @@ struct Entry {
   uint64_t offset = 0;     ///< of layer 0 in the weight segment
   uint64_t layerBytes = 0; ///< distance between two layers; multiple of 64
   Layout layout;           ///< Trits
-  Encoding element = Encoding::F32;           ///< Dense: F32, F16 or BF16
-  ScaleSense scaleSense = ScaleSense::Direct; ///< Scales
-  Rope rope;                                  ///< Rope
-  int64_t rows = 0; ///< total rows (Scales: the number of sources)
+  Encoding element = Encoding::F32; ///< Dense: F32, F16 or BF16
+  /// Scales. Of Trits, `Magnitude` says that the trits are the signs of the
+  /// sources' weights.
+  ScaleSense scaleSense = ScaleSense::Direct;
+  /// Scales of the sense `Magnitude`: 0, or the columns that share a scale. The
+  /// entry then has, for each group of as many columns, a scale for each row of
+  /// the sources.
+  int64_t group = 0;
+  Rope rope;        ///< Rope
+  int64_t rows = 0; ///< total rows (Scales without group: the sources)
   int64_t cols = 0;
   std::vector<Source> sources; ///< Rope has none
 
+  /// Groups of columns that have scales: 1 without `group`.
+  int64_t groups() const { return group ? (cols + group - 1) / group : 1; }
   /// Bytes that one layer of the entry writes, before padding to 64.
   uint64_t payloadBytes() const;
 };
@@ -153,7 +164,8 @@ struct PackOptions {
 /// Errors, each one sentence naming file and tensor: a file that is missing,
 /// or not the one the plan was made from; a read beyond its end; code 3 in
 /// packed weights; a scale that is NaN, infinite, zero or negative; NaN or
-/// infinity in any other weight; a failed write.
+/// infinity in any other weight; weights of several magnitudes under one scale
+/// that is their magnitude; a failed write.
 llvm::Error writePlan(const Plan &plan, int fd, uint64_t base,
                       const PackOptions &options);
 

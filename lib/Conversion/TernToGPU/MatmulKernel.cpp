@@ -39,6 +39,9 @@ Value MatmulKernel::groupsOf(Value rows, int64_t size) {
 Value MatmulKernel::scaleOf(Value output) {
   if (!op.getStep())
     return {};
+  if (!op.getSegments())
+    return memref::LoadOp::create(v.b, op.getScale(),
+                                  ValueRange{v.index(0), output});
   // The segment that the output is in, by counting those that end before.
   Value segment = v.index(0);
   int64_t end = 0;

@@ -170,6 +170,7 @@ private:
     return lowerRows(op, v, caches, [&] {
       return llvm::TypeSwitch<Operation *, LogicalResult>(op)
           .Case([&](LinearOp o) { return lowerLinear(o, v); })
+          .Case([&](TernaryLinearOp o) { return lowerTernaryLinear(o, v); })
           .Case([&](AttentionOp o) {
             return lowerAttention(o, v, caches.lookup(o.getCache())), success();
           })

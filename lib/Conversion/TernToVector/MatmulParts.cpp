@@ -53,17 +53,18 @@ static std::string storedForm(MatmulOp op) {
   if (!op.getStep())
     return "i32";
   std::string form = "f32";
-  ArrayRef<int64_t> segments = *op.getSegments();
-  if (segments.size() > 1)
-    for (int64_t segment : segments)
+  std::optional<ArrayRef<int64_t>> segments = op.getSegments();
+  if (!segments)
+    form += "_rows";
+  else if (segments->size() > 1)
+    for (int64_t segment : *segments)
       form += "_" + std::to_string(segment);
   if (op.getResidual())
     form += "_plus";
   return form;
 }
 
-/// f32 rows of the matrix `memref`, wherever they lie.
-static MemRefType stridedRows(Value memref) {
+MemRefType ternac::stridedRows(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   int64_t dynamic = ShapedType::kDynamic;
   auto layout =
@@ -292,9 +293,16 @@ void SumStore::store(Value sums, int64_t width, Value token, Value row,
   v.store(y, out, {token, row});
 }
 
-/// The scales of rows row .. row + width: each row's is its segment's.
 Value SumStore::scales(Value row, int64_t width) {
   Value all = kernel.getArgument(KernelArguments::kScale);
+  if (!op.getSegments())
+    return v.load(all, {v.index(0), row}, width);
+  return scalesOfSegments(v, all, *op.getSegments(), row, width);
+}
+
+Value ternac::scalesOfSegments(VectorBuilder &v, Value all,
+                               ArrayRef<int64_t> segments, Value row,
+                               int64_t width) {
   auto scaleOf = [&](int64_t segment) {
     Value scale = memref::LoadOp::create(v.b, all, v.index(segment));
     return v.broadcast(scale, width);
@@ -302,7 +310,6 @@ Value SumStore::scales(Value row, int64_t width) {
   Value result = scaleOf(0);
   Value first = v.broadcast(
       arith::IndexCastOp::create(v.b, v.b.getI32Type(), row), width);
-  ArrayRef<int64_t> segments = *op.getSegments();
   int64_t begin = 0;
   for (int64_t i = 1, e = segments.size(); i < e; ++i) {
     begin += segments[i - 1];

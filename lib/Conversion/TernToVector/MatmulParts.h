@@ -68,6 +68,15 @@ mlir::Value loadBlock(VectorBuilder &v, const packing::Layout &layout,
                       mlir::Value weights, mlir::Value byte,
                       int64_t rows = kBlockLanes);
 
+/// The type of rows such as those of the matrix `memref`, wherever they lie.
+mlir::MemRefType stridedRows(mlir::Value memref);
+
+/// The scales of rows row .. row + width of a matrix, of which each segment of
+/// rows has one of `all`.
+mlir::Value scalesOfSegments(VectorBuilder &v, mlir::Value all,
+                             llvm::ArrayRef<int64_t> segments, mlir::Value row,
+                             int64_t width);
+
 /// Stores sums in `kernel`, a kernel of `op`, as `op` wants them.
 class SumStore {
 public:

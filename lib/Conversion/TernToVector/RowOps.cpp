@@ -250,17 +250,24 @@ void ternac::lowerRescale(RescaleOp op, VectorBuilder &v) {
   Value out = op.getOuts().front();
   v.forThreadRows(rows(v, out), [&](Value row) {
     Value step = memref::LoadOp::create(v.b, op.getStep(), row);
+    auto rescale = [&](Value at, int64_t width, Value factor) {
+      Value y = v.mulF(v.loadF32(op.getAcc(), {row, at}, width), factor);
+      if (op.getResidual())
+        y = v.addF(y, v.load(op.getResidual(), {row, at}, width));
+      v.store(y, out, {row, at});
+    };
+    if (!op.getSegments())
+      return v.forColumns(columns(out), [&](Value column, int64_t width) {
+        Value scale = v.load(op.getScale(), {v.index(0), column}, width);
+        rescale(column, width, v.mulF(v.broadcast(step, width), scale));
+      });
     int64_t begin = 0;
-    for (auto [i, length] : llvm::enumerate(op.getSegments())) {
+    for (auto [i, length] : llvm::enumerate(*op.getSegments())) {
       Value scale = memref::LoadOp::create(v.b, op.getScale(), v.index(i));
       Value factor = v.mulF(step, scale);
       v.forColumns(length, [&, begin = begin](Value column, int64_t width) {
-        Value at = v.add(column, v.index(begin));
-        Value y = v.mulF(v.loadF32(op.getAcc(), {row, at}, width),
-                         v.broadcast(factor, width));
-        if (op.getResidual())
-          y = v.addF(y, v.load(op.getResidual(), {row, at}, width));
-        v.store(y, out, {row, at});
+        rescale(v.add(column, v.index(begin)), width,
+                v.broadcast(factor, width));
       });
       begin += length;
     }

@@ -154,15 +154,9 @@ static void setDefaultTokens(const ObjectReader &reader,
 static void readQuantization(ObjectReader &reader, Config &config) {
   constexpr StringLiteral key = "quantization_config";
   const json::Value *value = reader.find(key);
-  if (!value) {
-    if (config.family == Family::Llama)
-      reader.fail("expected a 'quantization_config' with the quant_method "
-                  "\"bitnet\", but there is none; a " +
-                  config.facts.modelType +
-                  " without it is a dense model, and making one ternary is "
-                  "not supported");
+  if (!value)
     return;
-  }
+  config.hasQuantization = true;
   const json::Object *object = value->getAsObject();
   if (!object)
     return reader.expected(key, "an object or null");

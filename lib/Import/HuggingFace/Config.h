@@ -39,6 +39,9 @@ struct Config {
   int64_t layers = 0;
   bool tieWordEmbeddings = false;
   Quantization quantization;
+  /// There is a quantization_config. Without it the values of the weights say
+  /// whether they are ternary already.
+  bool hasQuantization = false;
 };
 
 /// Reads config.json of `directory`, and the token numbers of

@@ -14,6 +14,8 @@
 #include "Config.h"
 #include "TensorStore.h"
 
+#include "ternac/Packing/TernaryValues.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -237,6 +239,77 @@ Error Mapper::map(Checkpoint &checkpoint) {
   return mapHead(checkpoint);
 }
 
+/// All ternary layers of a checkpoint.
+static std::vector<Linear *> ternaryLayers(Checkpoint &checkpoint) {
+  std::vector<Linear *> result;
+  for (Layer &layer : checkpoint.layers)
+    for (Linear *linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate,
+                           &layer.up, &layer.down})
+      if (linear->ternary)
+        result.push_back(linear);
+  return result;
+}
+
+static std::string describe(packing::ScaleSpan span) {
+  switch (span) {
+  case packing::ScaleSpan::Matrix:
+    return "matrix";
+  case packing::ScaleSpan::Row:
+    return "row";
+  default:
+    return "row and " + std::to_string(packing::columnsOf(span, 0)) +
+           " columns";
+  }
+}
+
+/// Without a quantization_config weights may be ternary as they are stored. A
+/// llama has to be, and was trained without rounding activations; what families
+/// that quantise by themselves store else is master weights.
+static Error readTernaryValues(const std::string &directory,
+                               const Config &config, Checkpoint &checkpoint) {
+  std::vector<Linear *> layers = ternaryLayers(checkpoint);
+  packing::Plan plan;
+  plan.files = checkpoint.files;
+  packing::Entry &entry = plan.entries.emplace_back();
+  for (const Linear *linear : layers) {
+    const Tensor &weight = linear->weight;
+    packing::Source &source = entry.sources.emplace_back();
+    source.name = weight.name;
+    source.encoding = weight.encoding;
+    source.rows = weight.rows;
+    source.cols = weight.cols;
+    source.files = {weight.file};
+    source.offsets = {weight.offset};
+  }
+  bool isLlama = config.family == Family::Llama;
+  Expected<packing::ScaleSpan> span = packing::findScaleSpan(plan, directory);
+  if (!span) {
+    std::string notTernary;
+    Error other = handleErrors(span.takeError(),
+                               [&](const packing::NotTernaryError &error) {
+                                 notTernary = error.message();
+                               });
+    if (other || !isLlama)
+      return other;
+    return createStringError(
+        directory +
+        ": expected a 'quantization_config' in config.json, or "
+        "weights that are ternary without it, but they are not (" +
+        notTernary + "); making a dense model ternary is not supported");
+  }
+  for (Linear *linear : layers) {
+    linear->scaleSense = packing::ScaleSense::Magnitude;
+    linear->scaleColumns = packing::columnsOf(*span, linear->weight.cols);
+  }
+  checkpoint.weightOnly = isLlama;
+  checkpoint.finding =
+      "the weights are ternary as they are stored, with one scale for each " +
+      describe(*span) + "; activations are " +
+      (isLlama ? "not rounded" : "rounded to int8") +
+      ", as in models of its kind (--activations)";
+  return Error::success();
+}
+
 } // namespace ternac::import::hf
 
 using namespace ternac::import;
@@ -249,6 +322,14 @@ ternac::import::readHuggingFace(const std::string &directory,
   if (!config)
     return config.takeError();
   Checkpoint checkpoint = config->facts;
+  if (syntheticSeed && !config->hasQuantization &&
+      config->family == hf::Family::Llama)
+    return createStringError(
+        directory +
+        ": expected a 'quantization_config' in config.json; without "
+        "it the weights of a " +
+        checkpoint.modelType +
+        " say how they are ternary, and there are only synthetic ones");
   if (syntheticSeed) {
     checkpoint.syntheticSeed = syntheticSeed;
     if (Error error = hf::Mapper(directory, *config, nullptr).map(checkpoint))
@@ -263,5 +344,8 @@ ternac::import::readHuggingFace(const std::string &directory,
   if (Error error = store->checkAllRead())
     return std::move(error);
   checkpoint.files = store->files();
+  if (!config->hasQuantization)
+    if (Error error = hf::readTernaryValues(directory, *config, checkpoint))
+      return std::move(error);
   return checkpoint;
 }

@@ -23,7 +23,8 @@ namespace ternac::import::hf {
 class Quantization {
 public:
   /// Without a quantization_config: all linear modules but the head are
-  /// ternary, with master weights on disk. (1bitLLM's code quantises by itself.
+  /// ternary, with floats on disk: master weights, or ternary values, which
+  /// only these floats can tell. (1bitLLM's code quantises by itself.
   /// That of transformers would run a bitnet dense, but such a model was
   /// trained to be ternary, and its key was lost in a conversion.)
   Quantization() = default;
@@ -44,7 +45,7 @@ public:
 
 private:
   packing::ScaleSense sense = packing::ScaleSense::Absmean;
-  std::string why = "there is no quantization_config";
+  std::string why = "config.json has no quantization_config";
   /// modules_to_not_convert. Absent: the head alone.
   std::optional<std::vector<std::string>> kept;
 };

@@ -36,7 +36,8 @@ bool alike(const std::optional<Tensor> &a, const std::optional<Tensor> &b) {
 bool alike(const Linear &a, const Linear &b) {
   return a.ternary == b.ternary && alike(a.weight, b.weight) &&
          (!a.ternary ||
-          (a.scaleSense == b.scaleSense && alike(a.scale, b.scale)));
+          (a.scaleSense == b.scaleSense && a.scaleColumns == b.scaleColumns &&
+           alike(a.scale, b.scale)));
 }
 bool alike(const Layer &a, const Layer &b) {
   return alike(a.inputNorm, b.inputNorm) &&
@@ -126,6 +127,13 @@ private:
     return !checkpoint.head && options.head == ModelOptions::Head::AsStored;
   }
 
+  /// Whether ternary layers take activations as they are.
+  bool isWeightOnly() const {
+    return options.activations == ModelOptions::Activations::F32 ||
+           (options.activations == ModelOptions::Activations::Auto &&
+            checkpoint.weightOnly);
+  }
+
   static StringRef headWord(ModelOptions::Head head) {
     switch (head) {
     case ModelOptions::Head::Int8:
@@ -168,6 +176,8 @@ private:
     text("kv_cache", cacheName);
     text("attention",
          options.attention == ModelOptions::Attention::Auto ? "auto" : "f32");
+    if (isWeightOnly())
+      text("activations", "f32");
     if (checkpoint.rope.scaling != packing::RopeScaling::None)
       text("rope_scaling",
            stringifyRopeScaling(RopeScaling(checkpoint.rope.scaling)));
@@ -222,8 +232,8 @@ private:
   }
 
   StoredAttr stored(StoredKind kind, ArrayRef<SourceAttr> sources,
-                    ScaleSense sense = ScaleSense::Direct) {
-    return StoredAttr::get(b.getContext(), kind, PackingAttr(), sense,
+                    ScaleSense sense = ScaleSense::Direct, int64_t group = 0) {
+    return StoredAttr::get(b.getContext(), kind, PackingAttr(), sense, group,
                            /*theta=*/FloatAttr(), /*scaling=*/RopeScalingAttr(),
                            sources);
   }
@@ -243,9 +253,9 @@ private:
           number(hasTurns, rope.low), number(hasTurns, rope.high),
           number(isYarn, rope.attentionFactor), rope.truncate);
     }
-    return StoredAttr::get(b.getContext(), StoredKind::Rope, PackingAttr(),
-                           ScaleSense::Direct, b.getF64FloatAttr(rope.theta),
-                           scaling, /*sources=*/{});
+    return StoredAttr::get(
+        b.getContext(), StoredKind::Rope, PackingAttr(), ScaleSense::Direct,
+        /*group=*/0, b.getF64FloatAttr(rope.theta), scaling, /*sources=*/{});
   }
 
   void addGlobal(StringRef name, RankedTensorType type, StoredAttr stored) {
@@ -331,14 +341,20 @@ private:
             stored(StoredKind::Dense, weightSource));
         continue;
       }
+      bool areValues = first.scaleSense == packing::ScaleSense::Magnitude;
       add(part, shape, TritType::get(b.getContext()),
-          stored(StoredKind::Trits, weightSource));
+          stored(StoredKind::Trits, weightSource,
+                 areValues ? ScaleSense::Magnitude : ScaleSense::Direct));
       auto scales = collect([m = member](const Layer &l) -> const Tensor * {
         return &(l.*m).scale;
       });
-      add((part + "_scale").str(), {1}, f32(),
+      int64_t group = first.scaleColumns;
+      SmallVector<int64_t> scaleShape = {1};
+      if (group != 0)
+        scaleShape = {llvm::divideCeilSigned(shape[1], group), shape[0]};
+      add((part + "_scale").str(), scaleShape, f32(),
           stored(StoredKind::Scales, source(scales, run.first),
-                 ScaleSense(first.scaleSense)));
+                 ScaleSense(first.scaleSense), group));
     }
     return names.getDictionary(b.getContext());
   }
@@ -386,7 +402,8 @@ private:
                               checkpoint.activation == import::Activation::Relu2
                                   ? tern::Activation::Relu2
                                   : tern::Activation::Silu),
-          b.getF32FloatAttr(checkpoint.normEps), windows());
+          b.getF32FloatAttr(checkpoint.normEps), windows(),
+          isWeightOnly() ? b.getUnitAttr() : UnitAttr());
       scf::YieldOp::create(b, layer.getResults());
       x = loop.getResult(0);
       kv = loop.getResult(1);

@@ -40,6 +40,9 @@ public:
 
 protected:
   std::vector<std::string> strategies() const override { return {"reference"}; }
+  std::vector<std::string> linearStrategies() const override {
+    return strategies();
+  }
   void buildVectorizePipeline(OpPassManager &pm) const override {
     pm.addPass(createConvertTernToVectorPass({/*lanes=*/1}));
   }

@@ -253,6 +253,24 @@ func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<2xf32>) {
 // -----
 
 // rescale C2
+func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<2x8xf32>) {
+  // expected-error@+1 {{(C2) expected groups of scales to be 1, but got 2}}
+  %0 = tern.rescale %a, %step, %s : (tensor<?x8xi32>, tensor<?xf32>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// rescale C2
+func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<1x8xf32>) {
+  // expected-error@+1 {{(C2) expected 'segments' exactly with scales of rank 1, but got 'tensor<1x8xf32>'}}
+  %0 = tern.rescale %a, %step, %s {segments = array<i64: 8>} : (tensor<?x8xi32>, tensor<?xf32>, tensor<1x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// rescale C2
 func.func @f(%a: tensor<?x8xi32>, %step: tensor<?xf32>, %s: tensor<2xf32>) {
   // expected-error@+1 {{(C2) expected the sum of segments to be 8, but got 7}}
   %0 = tern.rescale %a, %step, %s {segments = array<i64: 4, 3>} : (tensor<?x8xi32>, tensor<?xf32>, tensor<2xf32>) -> tensor<?x8xf32>
@@ -359,8 +377,26 @@ func.func @f(%env: !tern.environment, %n: index) {
 
 // matmul C5
 func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<1xf32>) {
-  // expected-error@+1 {{(C5) expected step, scale and 'segments' together}}
+  // expected-error@+1 {{(C5) expected 'segments' exactly with scales of rank 1, but got 'tensor<1xf32>'}}
   %0 = tern.matmul %q, %sum, %w rescale %step, %s : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<1xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// matmul C5
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>) {
+  // expected-error@+1 {{(C5) expected step and scale together, and 'segments' only with them}}
+  %0 = tern.matmul %q, %sum, %w {segments = array<i64: 8>} : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>) -> tensor<?x8xi32>
+  return
+}
+
+// -----
+
+// matmul C5
+func.func @f(%q: tensor<?x16xi8>, %sum: tensor<?xi32>, %w: tensor<8x16x!tern.trit>, %step: tensor<?xf32>, %s: tensor<1x7xf32>) {
+  // expected-error@+1 {{(C5) expected the number of scales to be 8, but got 7}}
+  %0 = tern.matmul %q, %sum, %w rescale %step, %s : (tensor<?x16xi8>, tensor<?xi32>, tensor<8x16x!tern.trit>, tensor<?xf32>, tensor<1x7xf32>) -> tensor<?x8xf32>
   return
 }
 

@@ -127,6 +127,51 @@ func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<2xf32
 
 // -----
 
+// bitlinear C2
+func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>) {
+  // expected-error@+1 {{(C2) expected 'segments' with scales of rank 1, or 'group' with scales of rank 2, but got 'tensor<1xf32>'}}
+  %0 = tern.bitlinear %x, %w, %s {group = 16 : i64} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// bitlinear C2
+func.func @f(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>, %s: tensor<2x8xf32>) {
+  // expected-error@+1 {{(C2) expected groups of scales to be 3, but got 2}}
+  %0 = tern.bitlinear %x, %w, %s {group = 32 : i64} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// bitlinear C2
+func.func @f(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>, %s: tensor<2x8xf32>) {
+  // expected-error@+1 {{(C2) expected several groups to be of a multiple of 32 columns, but got 40}}
+  %0 = tern.bitlinear %x, %w, %s {group = 40 : i64} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<2x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// bitlinear C2
+func.func @f(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>, %s: tensor<1x8xf32>) {
+  // expected-error@+1 {{(C2) expected a positive group, but got 0}}
+  %0 = tern.bitlinear %x, %w, %s {group = 0 : i64} : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<1x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// bitlinear C4
+func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>, %g: tensor<16xf32>) {
+  // expected-error@+1 {{(C4) expected no norm with 'weight_only'}}
+  %0 = tern.bitlinear %x, %w, %s norm %g {eps = 1.0 : f32, segments = array<i64: 8>, weight_only} : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>, tensor<16xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
 // bitlinear C3
 func.func @f(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tensor<1xf32>, %g: tensor<8xf32>) {
   // expected-error@+1 {{(C3) expected elements of norm to be 16, but got 8}}

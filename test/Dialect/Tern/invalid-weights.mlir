@@ -85,6 +85,28 @@ tern.global @w : tensor<3xf32> = #tern.stored<scales, sources = [
 // -----
 
 // global C3
+// expected-error@+1 {{(C3) expected groups of scales to be 2, but got 3}}
+tern.global @w : tensor<3x8xf32> = #tern.stored<scales, sense = magnitude, group = 128, sources = [
+  #tern.source<"a", f32, rows = 8, cols = 200, first_layer = 0>]>
+
+// -----
+
+// global C3
+// expected-error@+1 {{(C3) expected scales of a group to be 12, but got 8}}
+tern.global @w : tensor<2x8xf32> = #tern.stored<scales, sense = magnitude, group = 128, sources = [
+  #tern.source<"a", f32, rows = 8, cols = 200, first_layer = 0>,
+  #tern.source<"b", f32, rows = 4, cols = 200, first_layer = 0>]>
+
+// -----
+
+// global C3
+// expected-error@+1 {{(C3) expected scales of groups to have sources and two dimensions or more, but got 'tensor<8xf32>'}}
+tern.global @w : tensor<8xf32> = #tern.stored<scales, sense = magnitude, group = 128, sources = [
+  #tern.source<"a", f32, rows = 8, cols = 200, first_layer = 0>]>
+
+// -----
+
+// global C3
 // expected-error@+1 {{(C3) expected the sources to fill 12 x 16}}
 tern.global @w : tensor<12x16x!tern.trit> = #tern.stored<trits, sources = [
   #tern.source<"a", f32, rows = 8, cols = 16, first_layer = 0>]>
@@ -227,6 +249,20 @@ func.func @f(%p: tensor<64xi8>) {
   %0 = tern.unpack %p {packing = #tern.packing<two_bit, rows = 16, group = 4, blocks = 1>} : tensor<64xi8> -> tensor<17x16x!tern.trit>
   return
 }
+
+// -----
+
+// global C5
+// expected-error@+1 {{(C5) expected 'group' only with scales of the sense 'magnitude'}}
+tern.global @w : tensor<2x8xf32> = #tern.stored<scales, group = 128, sources = [
+  #tern.source<"a", f32, rows = 8, cols = 200, first_layer = 0>]>
+
+// -----
+
+// global C5
+// expected-error@+1 {{(C5) expected 'group' from 0, but got -1}}
+tern.global @w : tensor<2x8xf32> = #tern.stored<scales, sense = magnitude, group = -1, sources = [
+  #tern.source<"a", f32, rows = 8, cols = 200, first_layer = 0>]>
 
 // -----
 

@@ -103,6 +103,32 @@ func.func @bitlinear(%x: tensor<?x16xf32>, %w: tensor<8x16x!tern.trit>, %s: tens
   return
 }
 
+// CHECK-LABEL: func.func @scales_of_groups
+// CHECK-SAME: %[[X:.*]]: tensor<?x80xf32>, %[[W:.*]]: tensor<8x80x!tern.trit>, %[[S:.*]]: tensor<3x8xf32>, %[[Q:.*]]: tensor<?x96xi8>, %[[STEP:.*]]: tensor<?xf32>
+func.func @scales_of_groups(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>, %s: tensor<3x8xf32>, %q: tensor<?x96xi8>, %step: tensor<?xf32>) {
+  // CHECK: tern.bitlinear %[[X]], %[[W]], %[[S]] {group = 32 : i64, weight_only}
+  // CHECK-SAME: : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<3x8xf32>) -> tensor<?x8xf32>
+  %0 = tern.bitlinear %x, %w, %s {group = 32 : i64, weight_only}
+    : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<3x8xf32>) -> tensor<?x8xf32>
+  // CHECK: tern.ternary_linear %[[X]], %[[W]], %[[S]] {group = 32 : i64}
+  // CHECK-SAME: : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<3x8xf32>) -> tensor<?x8xf32>
+  %1 = tern.ternary_linear %x, %w, %s {group = 32 : i64}
+    : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<3x8xf32>) -> tensor<?x8xf32>
+  // CHECK: tern.ternary_linear %[[Q]], %[[W]], %[[S]] step %[[STEP]] {group = 32 : i64}
+  %2 = tern.ternary_linear %q, %w, %s step %step {group = 32 : i64}
+    : (tensor<?x96xi8>, tensor<8x80x!tern.trit>, tensor<3x8xf32>, tensor<?xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @ternary_linear_buffers
+func.func @ternary_linear_buffers(%x: memref<?x16xf32>, %w: memref<128xi8>, %s: memref<2xf32>, %y: memref<?x8xf32>) {
+  // CHECK: tern.ternary_linear %{{.*}}, %{{.*}}, %{{.*}} into %{{.*}} {cols = 16 : i64, config = #tern.lowering_config<strategy = add_sub>, packing = #tern.packing<planes, rows = 16, group = 4, blocks = 1>, segments = array<i64: 3, 5>}
+  tern.ternary_linear %x, %w, %s into %y {cols = 16 : i64, config = #tern.lowering_config<strategy = add_sub>,
+      packing = #tern.packing<planes, rows = 16, group = 4, blocks = 1>, segments = array<i64: 3, 5>}
+    : (memref<?x16xf32>, memref<128xi8>, memref<2xf32>, memref<?x8xf32>) -> ()
+  return
+}
+
 // CHECK-LABEL: func.func @rows
 // CHECK-SAME: %[[T:.*]]: tensor<?xi32>, %[[E:.*]]: tensor<32x16xbf16>, %[[R:.*]]: tensor<?xi32>, %[[G:.*]]: tensor<16xf32>, %[[TABLE:.*]]: tensor<64x8xf32>
 func.func @rows(%t: tensor<?xi32>, %e: tensor<32x16xbf16>, %r: tensor<?xi32>, %g: tensor<16xf32>,

@@ -269,8 +269,8 @@ TEST(Checkpoint, WrongTypesAndShapes) {
        "linear_class is autobitlinear, quantization_mode online)"},
       {Kind::OneBit,
        {"model.layers.1.mlp.up_proj.weight", "U8", {3, 8}},
-       "must be F32, F16 or BF16, but is U8 (master weights, since there is no "
-       "quantization_config)"},
+       "must be F32, F16 or BF16, but is U8 (master weights, since "
+       "config.json has no quantization_config)"},
       {Kind::OneBit,
        {"model.layers.1.self_attn.inner_attn_ln.weight", "F32", {}},
        "must have the shape [8], but has []"},

@@ -27,7 +27,7 @@ using namespace ternac::tern;
 OperandRange tern::getOuts(Operation *op) {
   return TypeSwitch<Operation *, OperandRange>(op)
       .Case<EmbeddingOp, GatherRowsOp, AddOp, RMSNormOp, RopeOp, AttentionOp,
-            GateOp, LinearOp, QuantizeOp, MatmulOp, RescaleOp>(
+            GateOp, LinearOp, QuantizeOp, MatmulOp, RescaleOp, TernaryLinearOp>(
           [](auto op) -> OperandRange { return op.getOuts(); })
       .Default([](Operation *op) { return op->getOperands().take_front(0); });
 }
@@ -99,7 +99,7 @@ static Type f32(Operation *op) { return Float32Type::get(op->getContext()); }
 
 static LogicalResult verifySegments(Operation *op, ArrayRef<int64_t> segments,
                                     Value scale, int64_t rows,
-                                    StringRef constraint = "C2") {
+                                    StringRef constraint) {
   int64_t sum = 0;
   for (int64_t segment : segments) {
     if (segment <= 0 || (rows >= 0 && segment > rows - sum))
@@ -112,6 +112,52 @@ static LogicalResult verifySegments(Operation *op, ArrayRef<int64_t> segments,
                        segments.size())))
     return failure();
   return verifyDim(op, constraint, "the sum of segments", sum, rows);
+}
+
+/// The scales of the rows of a product: [S] with segments, or [1, M].
+static LogicalResult verifyRowScales(Operation *op, StringRef constraint,
+                                     Value scale,
+                                     std::optional<ArrayRef<int64_t>> segments,
+                                     int64_t rows) {
+  auto type = cast<ShapedType>(scale.getType());
+  if ((type.getRank() == 1) != segments.has_value())
+    return op->emitOpError("(")
+           << constraint << ") expected 'segments' exactly with scales of rank "
+           << "1, but got " << type;
+  if (segments)
+    return verifySegments(op, *segments, scale, rows, constraint);
+  if (failed(verifyDim(op, constraint, "groups of scales", dim(scale, 0), 1)))
+    return failure();
+  return verifyDim(op, constraint, "the number of scales", dim(scale, 1), rows);
+}
+
+/// The scales of a matrix: [S] with segments, or [G, M] with a group.
+static LogicalResult verifyScales(Operation *op, StringRef constraint,
+                                  Value scale,
+                                  std::optional<ArrayRef<int64_t>> segments,
+                                  std::optional<uint64_t> group, int64_t rows,
+                                  int64_t cols) {
+  auto type = cast<ShapedType>(scale.getType());
+  if ((type.getRank() == 1) != segments.has_value() ||
+      segments.has_value() == group.has_value())
+    return op->emitOpError("(")
+           << constraint << ") expected 'segments' with scales of rank 1, or "
+           << "'group' with scales of rank 2, but got " << type;
+  if (segments)
+    return verifySegments(op, *segments, scale, rows, constraint);
+  if (int64_t(*group) <= 0)
+    return op->emitOpError("(")
+           << constraint << ") expected a positive group, but got "
+           << int64_t(*group);
+  int64_t groups = llvm::divideCeil(cols, *group);
+  if (groups > 1 && *group % 32 != 0)
+    return op->emitOpError("(")
+           << constraint << ") expected several groups to be of a multiple of "
+           << "32 columns, but got " << *group;
+  if (failed(
+          verifyDim(op, constraint, "groups of scales", dim(scale, 0), groups)))
+    return failure();
+  return verifyDim(op, constraint, "scales of a group", dim(scale, 1), rows);
 }
 
 /// The optional fused norm of bitlinear and quantize.
@@ -160,6 +206,7 @@ TERNAC_COMPUTE_EFFECTS(LinearOp)
 TERNAC_COMPUTE_EFFECTS(QuantizeOp)
 TERNAC_COMPUTE_EFFECTS(MatmulOp)
 TERNAC_COMPUTE_EFFECTS(RescaleOp)
+TERNAC_COMPUTE_EFFECTS(TernaryLinearOp)
 #undef TERNAC_COMPUTE_EFFECTS
 
 //===----------------------------------------------------------------------===//
@@ -177,8 +224,11 @@ LogicalResult BitLinearOp::verify() {
   if (failed(verifyDim(*this, "C1", "columns of the weight",
                        dim(getWeight(), 1), k)) ||
       failed(verifyResult(*this, "C1", 0, {n, m}, f32(*this))) ||
-      failed(verifySegments(*this, getSegments(), getScale(), m)))
+      failed(verifyScales(*this, "C2", getScale(), getSegments(), getGroup(), m,
+                          dim(getWeight(), 1))))
     return failure();
+  if (getWeightOnly() && getNorm())
+    return emitOpError("(C4) expected no norm with 'weight_only'");
   return verifyNorm(*this, "C3", getNorm(), getEps().has_value(), k);
 }
 
@@ -515,15 +565,15 @@ LogicalResult MatmulOp::verify() {
   if (failed(verifyDim(*this, "C4", "elements of sum", dim(getSum(), 0), n)))
     return failure();
   int64_t m = packed ? getMatrixRows() : weight.getDimSize(0);
-  if (bool(getStep()) != bool(getScale()) ||
-      bool(getStep()) != getSegments().has_value())
-    return emitOpError("(C5) expected step, scale and 'segments' together");
+  if (bool(getStep()) != bool(getScale()) || (getSegments() && !getStep()))
+    return emitOpError("(C5) expected step and scale together, and 'segments' "
+                       "only with them");
   if (getResidual() && !getStep())
     return emitOpError("(C6) expected a residual only with 'rescale'");
   if (getStep() &&
       (failed(
            verifyDim(*this, "C5", "elements of step", dim(getStep(), 0), n)) ||
-       failed(verifySegments(*this, *getSegments(), getScale(), m, "C5"))))
+       failed(verifyRowScales(*this, "C5", getScale(), getSegments(), m))))
     return failure();
   if (getResidual() && (failed(verifyDim(*this, "C6", "rows of the residual",
                                          dim(getResidual(), 0), n)) ||
@@ -550,5 +600,73 @@ LogicalResult RescaleOp::verify() {
                         failed(verifyDim(*this, "C1", "columns of the residual",
                                          dim(getResidual(), 1), m))))
     return failure();
-  return verifySegments(*this, getSegments(), getScale(), m);
+  return verifyRowScales(*this, "C2", getScale(), getSegments(), m);
+}
+
+int64_t TernaryLinearOp::getMatrixRows() {
+  return getResultType(*this, 0).getDimSize(1);
+}
+
+int64_t TernaryLinearOp::getMatrixCols() {
+  return getCols() ? int64_t(*getCols()) : dim(getWeight(), 1);
+}
+
+int64_t TernaryLinearOp::getGroupCols() {
+  return getGroup() ? std::min<int64_t>(*getGroup(), getMatrixCols())
+                    : getMatrixCols();
+}
+
+/// The weight of trits, or packed.
+static LogicalResult verifyTernaryWeight(TernaryLinearOp op) {
+  auto weight = cast<ShapedType>(op.getWeight().getType());
+  if (weight.getRank() == 2) {
+    if (op.getCols())
+      return op.emitOpError("(C2) expected no 'cols' with a weight of trits");
+    if (!weight.hasStaticShape())
+      return op.emitOpError("(C2) expected a static shape of the weight, but "
+                            "got ")
+             << weight;
+    return verifyDim(op, "C2", "columns of the result", op.getMatrixRows(),
+                     weight.getDimSize(0));
+  }
+  if (!op.getPacking() || !op.getCols() || !op.getConfig())
+    return op.emitOpError("(C2) expected 'packing', 'cols' and 'config' with a "
+                          "packed weight");
+  if (op.getMatrixCols() < 0)
+    return op.emitOpError("(C2) expected 'cols' from 0, but got ")
+           << op.getMatrixCols();
+  return verifyDim(op, "C2", "the number of bytes", weight.getDimSize(0),
+                   op.getPacking()->getLayout().bytes(op.getMatrixRows(),
+                                                      op.getMatrixCols()));
+}
+
+LogicalResult TernaryLinearOp::verify() {
+  if (failed(verifyForms(*this, 1)))
+    return failure();
+  int64_t n = dim(getX(), 0);
+  ShapedType result = getResultType(*this, 0);
+  if (result.getRank() != 2)
+    return emitOpError("(C1) expected a result of rank 2, but got ") << result;
+  if (failed(verifyResult(*this, "C1", 0, {n, getMatrixRows()}, f32(*this))) ||
+      failed(verifyTernaryWeight(*this)))
+    return failure();
+  bool isInteger =
+      cast<ShapedType>(getX().getType()).getElementType().isInteger();
+  int64_t k = getMatrixCols();
+  if (isInteger ? dim(getX(), 1) < k : dim(getX(), 1) != k)
+    return emitOpError("(C1) expected ")
+           << (isInteger ? "at least " : "") << k << " columns of x, but got "
+           << dim(getX(), 1);
+  if (failed(verifyScales(*this, "C3", getScale(), getSegments(), getGroup(),
+                          getMatrixRows(), k)))
+    return failure();
+  if (isInteger != bool(getStep()))
+    return emitOpError("(C4) expected 'step' exactly with rows of i8");
+  if (!isInteger)
+    return success();
+  if (getGroupCols() > kMaxExactColumns)
+    return emitOpError("(C4) expected groups of at most 2^17 columns with i8, "
+                       "but got ")
+           << getGroupCols();
+  return verifyDim(*this, "C4", "elements of step", dim(getStep(), 0), n);
 }

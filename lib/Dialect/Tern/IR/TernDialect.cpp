@@ -32,8 +32,8 @@ static_assert(int(tern::Code::Planes) == int(packing::Code::Planes));
 static_assert(int(tern::Encoding::PackedRows) ==
               int(packing::Encoding::PackedRows));
 static_assert(int(tern::StoredKind::Rope) == int(packing::EntryKind::Rope));
-static_assert(int(tern::ScaleSense::Absmean) ==
-              int(packing::ScaleSense::Absmean));
+static_assert(int(tern::ScaleSense::Magnitude) ==
+              int(packing::ScaleSense::Magnitude));
 static_assert(int(tern::RopeScaling::Yarn) == int(packing::RopeScaling::Yarn));
 
 void TernDialect::initialize() {
@@ -440,6 +440,7 @@ static void printList(AsmPrinter &printer, StringRef separator, StringRef key,
 Attribute StoredAttr::parse(AsmParser &parser, Type) {
   PackingAttr packing;
   ScaleSense sense = ScaleSense::Direct;
+  int64_t group = 0;
   FloatAttr theta;
   RopeScalingAttr scaling;
   SmallVector<SourceAttr> sources;
@@ -451,6 +452,8 @@ Attribute StoredAttr::parse(AsmParser &parser, Type) {
   auto parseValue = [&](StringRef key) -> ParseResult {
     if (key == "packing")
       return parser.parseCustomAttributeWithFallback(packing);
+    if (key == "group")
+      return parser.parseInteger(group);
     if (key == "theta")
       return parser.parseAttribute(theta);
     if (key == "scaling")
@@ -458,7 +461,8 @@ Attribute StoredAttr::parse(AsmParser &parser, Type) {
     if (key == "sources")
       return parseList(parser, sources);
     if (key != "sense")
-      return unknownKey(parser, key, "packing, sense, theta, scaling, sources");
+      return unknownKey(parser, key,
+                        "packing, sense, group, theta, scaling, sources");
     FailureOr<ScaleSense> parsed = FieldParser<ScaleSense>::parse(parser);
     if (failed(parsed))
       return failure();
@@ -467,7 +471,7 @@ Attribute StoredAttr::parse(AsmParser &parser, Type) {
   };
   if (parseKeyValues(parser, /*commaFirst=*/true, parseValue))
     return {};
-  return get(parser.getContext(), *kind, packing, sense, theta, scaling,
+  return get(parser.getContext(), *kind, packing, sense, group, theta, scaling,
              sources);
 }
 
@@ -479,6 +483,8 @@ void StoredAttr::print(AsmPrinter &printer) const {
   }
   if (getSense() != ScaleSense::Direct)
     printer << ", sense = " << stringifyScaleSense(getSense());
+  if (getGroup() != 0)
+    printer << ", group = " << getGroup();
   if (getTheta())
     printer << ", theta = " << getTheta();
   if (getScaling()) {
@@ -555,6 +561,7 @@ packing::Plan tern::toPackingPlan(WeightsAttr weights) {
       entry.layout = packing.getLayout();
     entry.element = packing::Encoding(attr.getElement());
     entry.scaleSense = packing::ScaleSense(stored.getSense());
+    entry.group = stored.getGroup();
     if (stored.getTheta())
       entry.rope = stored.getRope();
     entry.rows = attr.getRows();

@@ -19,6 +19,8 @@ using namespace mlir;
 using namespace ternac;
 using namespace ternac::tern;
 
+#include "ternac/Dialect/Tern/IR/TernInterfaces.cpp.inc"
+
 #define GET_OP_CLASSES
 #include "ternac/Dialect/Tern/IR/TernOps.cpp.inc"
 
@@ -28,7 +30,8 @@ using namespace ternac::tern;
 
 int64_t GlobalOp::getLayers() {
   RankedTensorType type = getTensorType();
-  bool vector = getStored().getKind() == StoredKind::Scales ||
+  bool vector = (getStored().getKind() == StoredKind::Scales &&
+                 getStored().getGroup() == 0) ||
                 getStored().getKind() == StoredKind::GroupInt4 ||
                 bool(getStored().getPacking()) ||
                 (!getStored().getSources().empty() &&
@@ -36,6 +39,49 @@ int64_t GlobalOp::getLayers() {
                  getStored().getKind() == StoredKind::Dense);
   int64_t layerRank = vector ? 1 : 2;
   return type.getRank() > layerRank ? type.getDimSize(0) : 1;
+}
+
+/// What a stored scale means, and of which columns it is.
+static LogicalResult verifySense(GlobalOp op) {
+  StoredAttr stored = op.getStored();
+  bool isScales = stored.getKind() == StoredKind::Scales;
+  bool isMagnitude = stored.getSense() == ScaleSense::Magnitude;
+  bool mayBeTrits = isMagnitude && stored.getKind() == StoredKind::Trits;
+  if (stored.getSense() != ScaleSense::Direct && !isScales && !mayBeTrits)
+    return op.emitOpError("(C5) expected 'sense' only with kind 'scales'");
+  if (stored.getGroup() < 0)
+    return op.emitOpError("(C5) expected 'group' from 0, but got ")
+           << stored.getGroup();
+  if (stored.getGroup() != 0 && !(isScales && isMagnitude))
+    return op.emitOpError("(C5) expected 'group' only with scales of the sense "
+                          "'magnitude'");
+  return success();
+}
+
+/// The shape of scales is that of their sources.
+static LogicalResult verifyScales(GlobalOp op) {
+  StoredAttr stored = op.getStored();
+  ArrayRef<int64_t> shape = op.getTensorType().getShape();
+  ArrayRef<SourceAttr> sources = stored.getSources();
+  if (stored.getGroup() == 0 && shape.back() != int64_t(sources.size()))
+    return op.emitOpError("(C3) expected one value for each of the ")
+           << sources.size() << " sources, but got " << shape.back();
+  if (stored.getGroup() == 0)
+    return success();
+  if (shape.size() < 2 || sources.empty())
+    return op.emitOpError("(C3) expected scales of groups to have sources and "
+                          "two dimensions or more, but got ")
+           << op.getTensorType();
+  int64_t rows = 0, cols = sources.front().getCols();
+  for (SourceAttr source : sources) {
+    rows += source.getRows();
+    if (source.getCols() != cols)
+      return op.emitOpError("(C3) expected equal columns in all sources");
+  }
+  if (failed(verifyDim(op, "C3", "groups of scales", shape.drop_back().back(),
+                       llvm::divideCeil(cols, stored.getGroup()))))
+    return failure();
+  return verifyDim(op, "C3", "scales of a group", shape.back(), rows);
 }
 
 LogicalResult GlobalOp::verify() {
@@ -54,9 +100,8 @@ LogicalResult GlobalOp::verify() {
   if (isRope)
     if (auto reason = stored.getRope().invalid(type.getShape().back()))
       return emitOpError("(C6) ") << *reason;
-  if (stored.getSense() != ScaleSense::Direct &&
-      stored.getKind() != StoredKind::Scales)
-    return emitOpError("(C5) expected 'sense' only with kind 'scales'");
+  if (failed(verifySense(*this)))
+    return failure();
   if (stored.getPacking() && stored.getKind() != StoredKind::Trits)
     return emitOpError("(C5) expected 'packing' only with kind 'trits'");
 
@@ -83,11 +128,8 @@ LogicalResult GlobalOp::verify() {
     return emitOpError("(C2) expected the element type of kind '")
            << stringifyStoredKind(stored.getKind()) << "', but got " << element;
 
-  if (stored.getKind() == StoredKind::Scales &&
-      type.getShape().back() != int64_t(stored.getSources().size()))
-    return emitOpError("(C3) expected one value for each of the ")
-           << stored.getSources().size() << " sources, but got "
-           << type.getShape().back();
+  if (stored.getKind() == StoredKind::Scales && failed(verifyScales(*this)))
+    return failure();
   if (stored.getKind() != StoredKind::Scales &&
       stored.getKind() != StoredKind::Rope) {
     int64_t rows = 0;
@@ -267,6 +309,14 @@ LogicalResult DecoderLayerOp::verify() {
   return verifyWindows(*this, "C6", getWindows(), cache.getLayers());
 }
 
+/// The shape of the scales of a linear layer in all layers of a run: those of
+/// groups must be those of the matrix, which `tern.bitlinear` checks.
+static SmallVector<int64_t> scaleShape(GlobalOp scale) {
+  if (scale.getStored().getGroup() == 0)
+    return {ShapedType::kDynamic, 1};
+  return SmallVector<int64_t>(3, ShapedType::kDynamic);
+}
+
 LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto cache = cast<KVCacheType>(getCache().getType());
   int64_t hidden = dim(getX(), 1);
@@ -302,14 +352,14 @@ LogicalResult DecoderLayerOp::verifySymbolUses(SymbolTableCollection &symbols) {
     if (!global)
       return emitOpError("(C2) expected a tern.global named '")
              << (symbol ? symbol.getValue() : StringRef()) << "'";
-    SmallVector<int64_t> shape = {any, 1}; // scales
+    SmallVector<int64_t> shape = scaleShape(global);
     for (const auto &expectation : expectations)
       if (expectation.first == name)
         shape = expectation.second;
     RankedTensorType type = global.getTensorType();
     Type element = type.getElementType();
     bool fits = succeeded(verifyCompatibleShape(type.getShape(), shape));
-    if (shape.size() == 3)
+    if (llvm::is_contained(layerProjections(), name))
       fits &= isa<TritType>(element) ==
               getWeights().contains((name + "_scale").str());
     else

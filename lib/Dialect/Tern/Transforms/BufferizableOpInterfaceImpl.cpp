@@ -266,6 +266,7 @@ void ternac::tern::registerBufferizableOpInterfaceExternalModels(
     QuantizeOp::attachInterface<ComputeModel<QuantizeOp>>(*context);
     MatmulOp::attachInterface<ComputeModel<MatmulOp>>(*context);
     RescaleOp::attachInterface<ComputeModel<RescaleOp>>(*context);
+    TernaryLinearOp::attachInterface<ComputeModel<TernaryLinearOp>>(*context);
     KVAppendOp::attachInterface<KVAppendModel>(*context);
     LoadGlobalOp::attachInterface<LoadGlobalModel>(*context);
   });

@@ -22,7 +22,7 @@ static packing::Layout anyColumns(int64_t) {
 // Operations are counted in the loops as they are lowered, one for each byte of
 // a register, and divided by the weights of a byte. benchmarks/kernels.py has
 // the speeds that they are held against.
-static constexpr KernelForm forms[] = {
+static constexpr KernelForm formsOfMatmul[] = {
     // For each two-bit digit: a mask, a product.
     {Strategy::Dot, "tile2", "int8_dot", anyColumns<packing::tileTwoBit>, 1, 1,
      0},
@@ -77,7 +77,18 @@ static constexpr KernelForm forms[] = {
     {Strategy::Reference, "i8", "", anyColumns<packing::unpacked>, 0, 0, 4},
 };
 
-llvm::ArrayRef<KernelForm> tern::kernelForms() { return forms; }
+// Lanes are f32, four bytes for each weight: of each plane a test of bits, and
+// an addition or subtraction of the lanes that passed; without predicates a
+// test is two operations, and lanes are selected first.
+static constexpr KernelForm formsOfLinear[] = {
+    {Strategy::AddSub, "planes", "mask_registers",
+     anyColumns<packing::tilePlanes>, 16, 0, 0},
+    {Strategy::AddSub, "planes", "", anyColumns<packing::tilePlanes>, 32, 0, 0},
+    {Strategy::Reference, "i8", "", anyColumns<packing::unpacked>, 0, 0, 4},
+};
+
+llvm::ArrayRef<KernelForm> tern::matmulForms() { return formsOfMatmul; }
+llvm::ArrayRef<KernelForm> tern::linearForms() { return formsOfLinear; }
 
 bool tern::isPossible(const KernelForm &form, TargetAttr target) {
   return form.capability.empty() || target.hasCapability(form.capability);

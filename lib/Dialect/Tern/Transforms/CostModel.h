@@ -35,8 +35,10 @@ struct KernelForm {
   double scalarOps;
 };
 
-/// All forms, the better first where estimates are equal.
-llvm::ArrayRef<KernelForm> kernelForms();
+/// All forms of `tern.matmul`, the better first where estimates are equal.
+llvm::ArrayRef<KernelForm> matmulForms();
+/// Those of `tern.ternary_linear`.
+llvm::ArrayRef<KernelForm> linearForms();
 
 /// Whether `target` has what `form` needs.
 bool isPossible(const KernelForm &form, TargetAttr target);

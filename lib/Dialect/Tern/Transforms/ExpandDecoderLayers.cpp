@@ -80,10 +80,13 @@ private:
     return layer.getWeights().getAs<FlatSymbolRefAttr>(name);
   }
 
+  GlobalOp global(StringRef name) {
+    return symbols.lookup<GlobalOp>(symbol(name).getValue());
+  }
+
   /// This layer's part of the weight `name`.
   Value load(StringRef name) {
-    auto global = symbols.lookup<GlobalOp>(symbol(name).getValue());
-    RankedTensorType type = global.getTensorType();
+    RankedTensorType type = global(name).getTensorType();
     return LoadGlobalOp::create(
                builder, loc,
                TypeRange{RankedTensorType::get(type.getShape().drop_front(),
@@ -94,8 +97,7 @@ private:
 
   /// The weight `name`, which all layers share.
   Value loadTable(StringRef name) {
-    auto global = symbols.lookup<GlobalOp>(symbol(name).getValue());
-    return LoadGlobalOp::create(builder, loc, TypeRange{global.getType()},
+    return LoadGlobalOp::create(builder, loc, TypeRange{global(name).getType()},
                                 symbol(name), /*layer=*/Value())
         .getResult(0);
   }
@@ -122,10 +124,12 @@ private:
                               /*step=*/Value(), /*row_scale=*/Value(),
                               /*outs=*/ValueRange())
           .getResult(0);
-    return BitLinearOp::create(builder, loc, type, x, weight, load(scaleName),
-                               /*norm=*/Value(),
-                               builder.getDenseI64ArrayAttr({rows}),
-                               /*eps=*/FloatAttr());
+    int64_t group = global(scaleName).getStored().getGroup();
+    return BitLinearOp::create(
+        builder, loc, type, x, weight, load(scaleName), /*norm=*/Value(),
+        group ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr({rows}),
+        group ? builder.getI64IntegerAttr(group) : IntegerAttr(),
+        layer.getWeightOnlyAttr(), /*eps=*/FloatAttr());
   }
 
   Value rotate(Value x, Value table) {

@@ -21,7 +21,7 @@ struct FuseNorms : ternac::tern::impl::TernFuseNormsPassBase<FuseNorms> {
   void runOnOperation() override {
     getOperation().walk([](BitLinearOp op) {
       auto norm = op.getX().getDefiningOp<RMSNormOp>();
-      if (!norm || op.getNorm() || !norm->hasOneUse())
+      if (!norm || op.getNorm() || op.getWeightOnly() || !norm->hasOneUse())
         return;
       op.getXMutable().assign(norm.getX());
       op.getNormMutable().assign(norm.getWeight());

@@ -25,8 +25,9 @@ struct Candidate {
   LoadGlobalOp weight, scale;
 };
 
-/// Bitlinears can be stacked when they read the same rows and the same layer.
-using GroupKey = std::tuple<Block *, Value, Value>;
+/// Bitlinears can be stacked when they read the same rows and the same layer,
+/// have scales of one form and treat activations alike.
+using GroupKey = std::tuple<Block *, Value, Value, Attribute, Attribute>;
 
 /// "layers0.q_proj", "layers0.k_proj" -> "layers0.q_proj_k_proj".
 std::string joinNames(MutableArrayRef<GlobalOp> globals) {
@@ -48,8 +49,9 @@ struct FuseProjections
       auto scale = op.getScale().getDefiningOp<LoadGlobalOp>();
       if (weight && scale && !op.getNorm() &&
           weight.getLayer() == scale.getLayer())
-        groups[{op->getBlock(), op.getX(), weight.getLayer()}].push_back(
-            {op, weight, scale});
+        groups[{op->getBlock(), op.getX(), weight.getLayer(), op.getGroupAttr(),
+                op.getWeightOnlyAttr()}]
+            .push_back({op, weight, scale});
     });
     for (auto &[key, group] : groups)
       if (group.size() > 1)
@@ -60,7 +62,8 @@ private:
   /// A global that stacks those that `loads` read along dimension `dim`, and a
   /// load of it.
   Value stack(OpBuilder &builder, Location loc,
-              MutableArrayRef<LoadGlobalOp> loads, SymbolTable &symbols) {
+              MutableArrayRef<LoadGlobalOp> loads, unsigned dim,
+              SymbolTable &symbols) {
     SmallVector<GlobalOp> globals =
         llvm::map_to_vector(loads, [&](LoadGlobalOp load) {
           return symbols.lookup<GlobalOp>(load.getGlobal());
@@ -70,20 +73,20 @@ private:
     SmallVector<SourceAttr> sources;
     for (auto [load, global] : llvm::zip_equal(loads, globals)) {
       stacked +=
-          cast<RankedTensorType>(load.getResult(0).getType()).getDimSize(0);
+          cast<RankedTensorType>(load.getResult(0).getType()).getDimSize(dim);
       llvm::append_range(sources, global.getStored().getSources());
     }
     bool perLayer = bool(loads.front().getLayer());
     RankedTensorType type = first.getTensorType();
     SmallVector<int64_t> shape(type.getShape());
-    shape[perLayer ? 1 : 0] = stacked;
+    shape[dim + (perLayer ? 1 : 0)] = stacked;
     StoredAttr stored = first.getStored();
     OpBuilder moduleBuilder(first);
     auto global = GlobalOp::create(
         moduleBuilder, loc, joinNames(globals),
         RankedTensorType::get(shape, type.getElementType()),
         StoredAttr::get(&getContext(), stored.getKind(), stored.getPacking(),
-                        stored.getSense(), stored.getTheta(),
+                        stored.getSense(), stored.getGroup(), stored.getTheta(),
                         stored.getScaling(), sources));
     symbols.insert(global);
     ArrayRef<int64_t> loadShape = ArrayRef(shape).drop_front(perLayer ? 1 : 0);
@@ -114,18 +117,22 @@ private:
     for (Candidate &candidate : group) {
       weights.push_back(candidate.weight);
       scales.push_back(candidate.scale);
-      llvm::append_range(segments, candidate.op.getSegments());
+      if (candidate.op.getSegments())
+        llvm::append_range(segments, *candidate.op.getSegments());
       rows += candidate.op.getWeight().getType().getDimSize(0);
     }
-    Value weight = stack(builder, loc, weights, symbols);
-    Value scale = stack(builder, loc, scales, symbols);
+    bool hasGroups = bool(first.getGroupAttr());
+    Value weight = stack(builder, loc, weights, /*dim=*/0, symbols);
+    Value scale = stack(builder, loc, scales, /*dim=*/hasGroups, symbols);
     RankedTensorType xType = cast<RankedTensorType>(first.getX().getType());
     auto fused = BitLinearOp::create(
         builder, loc,
         RankedTensorType::get({xType.getDimSize(0), rows},
                               xType.getElementType()),
         first.getX(), weight, scale, /*norm=*/Value(),
-        builder.getDenseI64ArrayAttr(segments), /*eps=*/FloatAttr());
+        hasGroups ? DenseI64ArrayAttr()
+                  : builder.getDenseI64ArrayAttr(segments),
+        first.getGroupAttr(), first.getWeightOnlyAttr(), /*eps=*/FloatAttr());
 
     Value n = tensor::DimOp::create(builder, loc, fused.getResult(), 0);
     int64_t begin = 0;

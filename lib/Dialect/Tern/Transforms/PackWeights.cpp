@@ -23,12 +23,12 @@ namespace {
 struct PackWeights : ternac::tern::impl::TernPackWeightsPassBase<PackWeights> {
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
-    SmallVector<MatmulOp> matmuls;
-    getOperation().walk([&](MatmulOp op) {
+    SmallVector<TernaryWeightOpInterface> products;
+    getOperation().walk([&](TernaryWeightOpInterface op) {
       if (cast<ShapedType>(op.getWeight().getType()).getRank() == 2)
-        matmuls.push_back(op);
+        products.push_back(op);
     });
-    for (MatmulOp op : matmuls)
+    for (TernaryWeightOpInterface op : products)
       if (failed(pack(op, symbols)))
         return signalPassFailure();
     eraseUnused(symbols);
@@ -37,19 +37,16 @@ struct PackWeights : ternac::tern::impl::TernPackWeightsPassBase<PackWeights> {
   }
 
 private:
-  LogicalResult pack(MatmulOp op, SymbolTable &symbols) {
-    if (!op.getPacking() || !op.getConfig())
+  LogicalResult pack(TernaryWeightOpInterface op, SymbolTable &symbols) {
+    if (!op.getPackingAttr() || !op.getConfigAttr())
       return op.emitOpError("expected 'packing' and 'config'; run "
                             "tern-select-lowering first");
-    packing::Layout layout = op.getPacking()->getLayout();
-    int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
-    int64_t cols = cast<ShapedType>(op.getWeight().getType()).getDimSize(1);
+    packing::Layout layout = op.getPackingAttr().getLayout();
+    int64_t rows = op.getMatrixRows(), cols = op.getMatrixCols();
     auto packedType = RankedTensorType::get({layout.bytes(rows, cols)},
                                             IntegerType::get(&getContext(), 8));
-    int64_t columns = layout.paddedCols(cols);
-    if (op.getConfig()->uses(Strategy::Tile))
-      columns = llvm::alignTo(columns, MatmulOp::kTileColumns);
-    if (failed(padInput(op, columns)))
+    if (auto matmul = dyn_cast<MatmulOp>(*op);
+        matmul && failed(padInput(matmul, layout)))
       return failure();
     OpBuilder builder(op);
     op.setColsAttr(builder.getI64IntegerAttr(cols));
@@ -60,7 +57,7 @@ private:
     auto load = op.getWeight().getDefiningOp<LoadGlobalOp>();
     if (!load) {
       Value packed = PackOp::create(builder, op.getLoc(), packedType,
-                                    op.getWeight(), *op.getPacking());
+                                    op.getWeight(), op.getPackingAttr());
       op.getWeightMutable().assign(packed);
       return success();
     }
@@ -78,14 +75,14 @@ private:
   }
 
   /// Makes `global` bytes in the packing of `op`, unless it is already.
-  LogicalResult packGlobal(MatmulOp op, GlobalOp global,
+  LogicalResult packGlobal(TernaryWeightOpInterface op, GlobalOp global,
                            RankedTensorType packedType) {
     StoredAttr stored = global.getStored();
     if (stored.getPacking()) {
-      if (stored.getPacking() == *op.getPacking())
+      if (stored.getPacking() == op.getPackingAttr())
         return success();
       return op.emitOpError("expected the packing ")
-             << stored.getPacking() << " that another matmul chose for '"
+             << stored.getPacking() << " that another op chose for '"
              << global.getSymName() << "'";
     }
     SmallVector<int64_t> shape(packedType.getShape());
@@ -93,14 +90,18 @@ private:
       shape.insert(shape.begin(), global.getTensorType().getDimSize(0));
     global.setTypeAttr(TypeAttr::get(
         RankedTensorType::get(shape, packedType.getElementType())));
-    global.setStoredAttr(StoredAttr::get(
-        &getContext(), stored.getKind(), *op.getPacking(), stored.getSense(),
-        stored.getTheta(), stored.getScaling(), stored.getSources()));
+    global.setStoredAttr(
+        StoredAttr::get(&getContext(), stored.getKind(), op.getPackingAttr(),
+                        stored.getSense(), stored.getGroup(), stored.getTheta(),
+                        stored.getScaling(), stored.getSources()));
     return success();
   }
 
-  /// Lets the quantisation that `op` reads write at least `columns` columns.
-  static LogicalResult padInput(MatmulOp op, int64_t columns) {
+  /// Lets the quantisation that `op` reads write the columns of `layout`.
+  static LogicalResult padInput(MatmulOp op, const packing::Layout &layout) {
+    int64_t columns = layout.paddedCols(op.getMatrixCols());
+    if (op.getConfig()->uses(Strategy::Tile))
+      columns = llvm::alignTo(columns, MatmulOp::kTileColumns);
     auto type = cast<RankedTensorType>(op.getQ().getType());
     if (type.getDimSize(1) >= columns)
       return success();
@@ -156,9 +157,11 @@ private:
     RankedTensorType type = global.getTensorType();
     int64_t layers = global.getLayers();
     int64_t rows = 0, cols = type.getShape().back();
+    bool isOneEach =
+        stored.getKind() == StoredKind::Scales && stored.getGroup() == 0;
     for (SourceAttr source : stored.getSources()) {
-      rows += stored.getKind() == StoredKind::Scales ? 1 : source.getRows();
-      cols = stored.getKind() == StoredKind::Scales ? 1 : source.getCols();
+      rows += isOneEach ? 1 : source.getRows();
+      cols = isOneEach ? 1 : source.getCols();
     }
     if (stored.getKind() == StoredKind::Rope)
       rows = type.getDimSize(0);
@@ -172,6 +175,7 @@ private:
     if (stored.getPacking())
       entry.layout = stored.getPacking().getLayout();
     entry.element = packing::Encoding(encoding);
+    entry.group = stored.getGroup();
     entry.rows = rows;
     entry.cols = cols;
     uint64_t layerBytes = llvm::alignTo(entry.payloadBytes(), 64);

@@ -40,8 +40,36 @@ struct QuantizeActivations
 private:
   void rewrite(BitLinearOp op) {
     OpBuilder builder(op);
+    bool hasGroups = op.getGroup() && op.getScale().getType().getDimSize(0) > 1;
+    Value y;
+    if (op.getWeightOnly()) {
+      y = ternaryLinear(op, builder, op.getX(), /*step=*/Value());
+    } else {
+      QuantizeOp quantize = quantization(op, builder);
+      y = hasGroups ? ternaryLinear(op, builder, quantize.getResult(0),
+                                    quantize.getResult(1))
+                    : product(op, builder, quantize);
+    }
+    op.replaceAllUsesWith(y);
+    op.erase();
+  }
+
+  /// Rows of f32, or of int8 in units of `step`, times the scaled matrix.
+  static Value ternaryLinear(BitLinearOp op, OpBuilder &builder, Value x,
+                             Value step) {
+    return TernaryLinearOp::create(
+               builder, op.getLoc(), TypeRange{op.getType()}, x, op.getWeight(),
+               op.getScale(), step, /*outs=*/ValueRange(),
+               /*packing=*/PackingAttr(), /*cols=*/IntegerAttr(),
+               /*config=*/LoweringConfigAttr(), op.getSegmentsAttr(),
+               op.getGroupAttr())
+        .getResult(0);
+  }
+
+  /// An integer product and its rescale.
+  static Value product(BitLinearOp op, OpBuilder &builder,
+                       QuantizeOp quantize) {
     Location loc = op.getLoc();
-    QuantizeOp quantize = quantization(op, builder);
     int64_t n = cast<ShapedType>(op.getType()).getDimSize(0);
     int64_t m = cast<ShapedType>(op.getType()).getDimSize(1);
     auto acc = MatmulOp::create(
@@ -51,12 +79,11 @@ private:
         /*outs=*/ValueRange(), /*packing=*/PackingAttr(),
         /*cols=*/IntegerAttr(), /*config=*/LoweringConfigAttr(),
         /*segments=*/DenseI64ArrayAttr());
-    auto rescale = RescaleOp::create(
-        builder, loc, TypeRange{op.getType()}, acc.getResult(0),
-        quantize.getResult(1), op.getScale(), /*residual=*/Value(),
-        /*outs=*/ValueRange(), op.getSegmentsAttr());
-    op.replaceAllUsesWith(rescale.getResult(0));
-    op.erase();
+    return RescaleOp::create(builder, loc, TypeRange{op.getType()},
+                             acc.getResult(0), quantize.getResult(1),
+                             op.getScale(), /*residual=*/Value(),
+                             /*outs=*/ValueRange(), op.getSegmentsAttr())
+        .getResult(0);
   }
 
   /// A dense layer of integers: rows of i16, padded as the weight is, with the

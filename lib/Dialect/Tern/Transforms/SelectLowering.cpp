@@ -9,7 +9,7 @@
 
 #include "CostModel.h"
 
-#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -25,9 +25,16 @@ using namespace ternac::tern;
 
 namespace {
 
-/// The matmuls that read one weight, and so share its packing: those of all
+/// The ops that read one weight, and so share its packing: those of all
 /// versions of the code.
-using Group = SmallVector<MatmulOp>;
+using Group = SmallVector<TernaryWeightOpInterface>;
+
+/// `tern.matmul` and `tern.ternary_linear` have kernels of their own.
+enum class Kind { Matmul, Linear };
+
+Kind kindOf(Operation *op) {
+  return isa<TernaryLinearOp>(op) ? Kind::Linear : Kind::Matmul;
+}
 
 struct SelectLowering
     : ternac::tern::impl::TernSelectLoweringPassBase<SelectLowering> {
@@ -43,11 +50,11 @@ struct SelectLowering
     }
     hasVersions = bool(target.getVersions());
     for (TargetAttr machine : target.getMachines())
-      if (failed(findForms(module, machine)))
+      if (failed(findForms(module, machine, Kind::Matmul)))
         return signalPassFailure();
     for (const Group &group : findGroups(module)) {
-      for (MatmulOp op : group)
-        if (failed(findForms(module, machineOf(op))))
+      for (TernaryWeightOpInterface op : group)
+        if (failed(findForms(op, machineOf(op), kindOf(op))))
           return signalPassFailure();
       if (failed(select(group)))
         return signalPassFailure();
@@ -55,16 +62,16 @@ struct SelectLowering
   }
 
 private:
-  static TargetAttr machineOf(MatmulOp op) {
+  static TargetAttr machineOf(Operation *op) {
     return getTarget(op).withVersions({});
   }
 
-  /// Matmuls that are not packed yet, by their weights.
+  /// Ops that are not packed yet, by their weights.
   static SmallVector<Group> findGroups(ModuleOp module) {
     SmallVector<Group> groups;
     llvm::StringMap<unsigned> places;
-    module.walk([&](MatmulOp op) {
-      if (op.getCols())
+    module.walk([&](TernaryWeightOpInterface op) {
+      if (op.getColsAttr())
         return;
       auto load = op.getWeight().getDefiningOp<LoadGlobalOp>();
       if (!load) {
@@ -80,31 +87,47 @@ private:
   }
 
   bool isListed(Strategy strategy) {
-    return llvm::is_contained(strategies, stringifyStrategy(strategy));
+    return llvm::is_contained(kind == Kind::Linear ? linearStrategies
+                                                   : strategies,
+                              stringifyStrategy(strategy));
   }
 
-  LogicalResult findForms(ModuleOp module, TargetAttr machine) {
-    if (forms.contains(machine))
+  ArrayRef<KernelForm> formsOfKind() {
+    return kind == Kind::Linear ? linearForms() : matmulForms();
+  }
+
+  /// Errors are those of `op`, whose forms are looked for, or of the module.
+  LogicalResult findForms(Operation *op, TargetAttr machine, Kind kindOfOp) {
+    if (forms.contains({machine, kindOfOp}))
       return success();
     target = machine;
-    SmallVector<KernelForm> found = candidates(module);
+    kind = kindOfOp;
+    SmallVector<KernelForm> found = candidates(op);
     if (found.empty())
       return failure();
-    forms.insert({machine, std::move(found)});
+    forms.insert({{machine, kind}, std::move(found)});
     return success();
   }
 
   /// The kernels for `target` that the options leave; none after an error.
-  SmallVector<KernelForm> candidates(ModuleOp module) {
+  SmallVector<KernelForm> candidates(Operation *op) {
     SmallVector<KernelForm> all, possible;
-    for (const KernelForm &form : kernelForms())
+    for (const KernelForm &form : formsOfKind())
       if (isListed(form.strategy)) {
         all.push_back(form);
         if (isPossible(form, target))
           possible.push_back(form);
       }
+    if (possible.empty() && kind == Kind::Linear) {
+      op->emitOpError()
+          << describe()
+          << " has no code yet for ternary layers without rounded "
+             "activations or with groups of scales; compile for "
+             "another target";
+      return {};
+    }
     if (possible.empty()) {
-      module.emitError() << describe() << " has no strategy";
+      op->emitError() << describe() << " has no strategy";
       return {};
     }
     SmallVector<KernelForm> chosen = possible;
@@ -113,7 +136,7 @@ private:
         return stringifyStrategy(form.strategy) != strategy;
       });
       if (chosen.empty()) {
-        strategyError(module, all, possible);
+        strategyError(op, all, possible);
         return {};
       }
     }
@@ -123,7 +146,7 @@ private:
         return form.packing != packing;
       });
       if (chosen.empty()) {
-        packingError(module, before);
+        packingError(op, before);
         return {};
       }
     }
@@ -146,9 +169,9 @@ private:
     return text;
   }
 
-  void strategyError(ModuleOp module, ArrayRef<KernelForm> all,
+  void strategyError(Operation *op, ArrayRef<KernelForm> all,
                      ArrayRef<KernelForm> possible) {
-    InFlightDiagnostic diag = module.emitError("strategy '") << strategy << "'";
+    InFlightDiagnostic diag = op->emitError("strategy '") << strategy << "'";
     // What any of its forms on one packing would do with; on others they need
     // no less.
     SmallVector<StringRef> capabilities;
@@ -167,7 +190,7 @@ private:
            << "', which target '" << target.getName() << "' ("
            << target.getMachineName() << ") does not have";
     else
-      diag << " is none of " << describe();
+      diag << " is none of " << describe() << ofKind();
     diag << "; it has: auto";
     SmallVector<Strategy> named;
     for (const KernelForm &form : possible)
@@ -177,19 +200,25 @@ private:
       diag << ", " << stringifyStrategy(candidate);
   }
 
-  void packingError(ModuleOp module, ArrayRef<KernelForm> before) {
+  /// Which ops an error is about, where they are not all that a target has.
+  StringRef ofKind() {
+    return kind == Kind::Linear ? " for layers of f32 sums" : "";
+  }
+
+  void packingError(Operation *op, ArrayRef<KernelForm> before) {
     auto isKnown = [&](const KernelForm &form) {
       return form.packing == packing;
     };
     InFlightDiagnostic diag =
-        llvm::none_of(kernelForms(), isKnown)
-            ? module.emitError("unknown packing '") << packing << "'; "
-        : strategy == "auto"
-            ? module.emitError("no strategy of ")
-                  << describe() << " reads the packing '" << packing << "'; "
-            : module.emitError("strategy '")
-                  << strategy << "' does not read the packing '" << packing
-                  << "'; ";
+        llvm::none_of(matmulForms(), isKnown)
+            ? op->emitError("unknown packing '") << packing << "'; "
+        : strategy == "auto" ? op->emitError("no strategy of ")
+                                   << describe() << ofKind()
+                                   << " reads the packing '" << packing << "'; "
+                             : op->emitError("strategy '")
+                                   << strategy << "'" << ofKind()
+                                   << " does not read the packing '" << packing
+                                   << "'; ";
     diag << "expected auto";
     SmallVector<StringRef> named;
     for (const KernelForm &form : before)
@@ -203,12 +232,11 @@ private:
 
   /// The forms of `machine` that read `layout`, or all if it is null; that of
   /// least time for `tokens` rows first.
-  Ranking rank(TargetAttr machine, MatmulOp op, int64_t tokens,
+  Ranking rank(TargetAttr machine, TernaryWeightOpInterface op, int64_t tokens,
                const packing::Layout *layout = nullptr) {
-    int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
-    int64_t cols = op.getMatrixCols();
+    int64_t rows = op.getMatrixRows(), cols = op.getMatrixCols();
     Ranking ranking;
-    for (const KernelForm &form : forms.find(machine)->second)
+    for (const KernelForm &form : forms.find({machine, kindOf(op)})->second)
       if (!layout || form.layout(cols) == *layout)
         ranking.emplace_back(&form,
                              estimate(form, machine, rows, cols, tokens));
@@ -229,7 +257,7 @@ private:
 
   /// One row decides on the packing: that on which the machines together lose
   /// least of what each could have alone.
-  std::optional<SharedLayout> choosePacking(MatmulOp op,
+  std::optional<SharedLayout> choosePacking(TernaryWeightOpInterface op,
                                             ArrayRef<TargetAttr> machines) {
     std::optional<SharedLayout> best;
     for (auto [form, cost] : rank(machines.front(), op, 1)) {
@@ -251,9 +279,15 @@ private:
   }
 
   LogicalResult select(const Group &group) {
-    MatmulOp first = group.front();
+    TernaryWeightOpInterface first = group.front();
+    for (TernaryWeightOpInterface op : group)
+      if (kindOf(op) != kindOf(first))
+        return op.emitOpError(
+                   "expected no other kind of op to read its weight, "
+                   "but ")
+               << first->getName() << " does, too";
     SmallVector<TargetAttr> machines;
-    for (MatmulOp op : group)
+    for (TernaryWeightOpInterface op : group)
       if (TargetAttr machine = machineOf(op);
           !llvm::is_contained(machines, machine))
         machines.push_back(machine);
@@ -262,7 +296,7 @@ private:
       return first.emitOpError("expected a packing that a strategy of every "
                                "version reads, but there is none; name another "
                                "strategy or packing");
-    for (MatmulOp op : group) {
+    for (TernaryWeightOpInterface op : group) {
       TargetAttr machine = machineOf(op);
       const packing::Layout &layout = shared->layout;
       Ranking one = rank(machine, op, 1, &layout),
@@ -290,11 +324,11 @@ private:
 
   /// Why `chosen` and the first for more rows were chosen, with the estimates
   /// that decided; `all` are those of one row.
-  static void explain(MatmulOp op, std::pair<const KernelForm *, Cost> chosen,
+  static void explain(TernaryWeightOpInterface op,
+                      std::pair<const KernelForm *, Cost> chosen,
                       const Ranking &all, const Ranking &few,
                       const Ranking &many, StringRef sharing) {
-    int64_t rows = cast<ShapedType>(op.getWeight().getType()).getDimSize(0);
-    int64_t cols = op.getMatrixCols();
+    int64_t rows = op.getMatrixRows(), cols = op.getMatrixCols();
     std::string text;
     llvm::raw_string_ostream stream(text);
     if (auto load = op.getWeight().getDefiningOp<LoadGlobalOp>())
@@ -333,9 +367,10 @@ private:
     op.emitRemark(text);
   }
 
-  TargetAttr target; ///< whose forms are looked for
-  bool hasVersions;  ///< the module has several machines
-  llvm::MapVector<TargetAttr, SmallVector<KernelForm>> forms;
+  TargetAttr target;        ///< whose forms are looked for
+  Kind kind = Kind::Matmul; ///< of what ops
+  bool hasVersions;         ///< the module has several machines
+  llvm::DenseMap<std::pair<TargetAttr, Kind>, SmallVector<KernelForm>> forms;
 };
 
 } // namespace

@@ -32,6 +32,8 @@
 #define GET_ATTRDEF_CLASSES
 #include "ternac/Dialect/Tern/IR/TernAttributes.h.inc"
 
+#include "ternac/Dialect/Tern/IR/TernInterfaces.h.inc"
+
 #define GET_OP_CLASSES
 #include "ternac/Dialect/Tern/IR/TernOps.h.inc"
 

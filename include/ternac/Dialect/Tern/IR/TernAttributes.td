@@ -52,7 +52,8 @@ def Tern_StoredKind : Tern_Enum<"StoredKind", "what the bytes of a global are", 
 def Tern_ScaleSense : Tern_Enum<"ScaleSense", "what a stored scale means", [
   I32EnumAttrCase<"Direct", 0, "direct">,
   I32EnumAttrCase<"Reciprocal", 1, "reciprocal">,
-  I32EnumAttrCase<"Absmean", 2, "absmean">]>;
+  I32EnumAttrCase<"Absmean", 2, "absmean">,
+  I32EnumAttrCase<"Magnitude", 3, "magnitude">]>;
 
 def Tern_RopeScaling
     : Tern_Enum<"RopeScaling", "how the frequencies of a rope are scaled", [
@@ -408,7 +409,9 @@ def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
     `kind` says what is stored; `ternac/Packing/Plan.h` describes each kind.
     Several sources are stacked along the rows. `packing` is present on trits
     once they are packed, `sense` belongs to scales, `theta` and `scaling` to
-    rope tables.
+    rope tables. Sources of the sense `magnitude` are weights -s, 0, +s: trits
+    are their signs, and scales their magnitudes, one for each source or, with
+    `group`, one for each row and group of as many columns.
 
     Example:
 
@@ -422,6 +425,7 @@ def Tern_StoredAttr : Tern_Attr<"Stored", "stored"> {
     OptionalParameter<"::ternac::tern::PackingAttr">:$packing,
     DefaultValuedParameter<"::ternac::tern::ScaleSense",
                            "::ternac::tern::ScaleSense::Direct">:$sense,
+    DefaultValuedParameter<"int64_t", "0">:$group,
     OptionalParameter<"::mlir::FloatAttr">:$theta,
     OptionalParameter<"::ternac::tern::RopeScalingAttr">:$scaling,
     OptionalArrayRefParameter<"::ternac::tern::SourceAttr">:$sources);

@@ -9,6 +9,7 @@
 #define TERNAC_DIALECT_TERN_IR_TERNOPS_TD
 
 include "ternac/Dialect/Tern/IR/TernAttributes.td"
+include "ternac/Dialect/Tern/IR/TernInterfaces.td"
 include "ternac/Dialect/Tern/IR/TernTypes.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -26,9 +27,11 @@ class Tern_ComputeOp<string mnemonic, list<Trait> traits = []>
 }
 
 // Operands are tensors in the value form and memrefs in the buffer form.
+class Tern_ShapedOf<list<Type> elements, list<int> ranks>
+    : AnyTypeOf<[TensorRankOf<elements, ranks>,
+                 MemRefRankOf<elements, ranks>]>;
 class Tern_Shaped<list<Type> elements, int rank>
-    : AnyTypeOf<[TensorRankOf<elements, [rank]>,
-                 MemRefRankOf<elements, [rank]>]>;
+    : Tern_ShapedOf<elements, [rank]>;
 def Tern_F32Rows : Tern_Shaped<[F32], 2>;
 def Tern_F32Vector : Tern_Shaped<[F32], 1>;
 def Tern_I32Vector : Tern_Shaped<[I32], 1>;
@@ -37,6 +40,13 @@ def Tern_I8Rows : Tern_Shaped<[I8], 2>;
 def Tern_I8Vector : Tern_Shaped<[I8], 1>;
 def Tern_I8OrI16Rows : Tern_Shaped<[I8, I16], 2>;
 def Tern_F32OrI16Rows : Tern_Shaped<[F32, I16], 2>;
+def Tern_F32OrI8Rows : Tern_Shaped<[F32, I8], 2>;
+// The scales of a ternary matrix: [S], or [G, M].
+def Tern_Scales : Tern_ShapedOf<[F32], [1, 2]>;
+// A ternary matrix, as trits or packed.
+def Tern_TernaryWeight : AnyTypeOf<[
+  TensorRankOf<[Tern_TritType], [2]>, TensorRankOf<[I8], [1]>,
+  MemRefRankOf<[I8], [1]>]>;
 def Tern_DenseMatrix : Tern_Shaped<[F32, F16, BF16, I8], 2>;
 def Tern_DenseWeight : AnyTypeOf<[Tern_DenseMatrix, Tern_I8Vector]>;
 
@@ -56,11 +66,14 @@ def Tern_GlobalOp : Tern_Op<"global", [Symbol]> {
       f32 for scales and rope; f32, f16 or bf16 for dense; i8 for row_int8 and
       group_int4.
     * (C3) the sources' rows add up to the matrix's rows and all have its
-      columns (for scales: one value per source; for group_int4: the type has
-      the bytes of `ternac/Packing/Int4.h`).
+      columns (for scales: one value per source, or [G, M] of the matrix where
+      they have a `group`; for group_int4: the type has the bytes of
+      `ternac/Packing/Int4.h`).
     * (C4) each source has an offset for each layer, or none has any.
     * (C5) `theta` is there exactly for rope tables, and `scaling` for them
-      only; `sense` is for scales only, `packing` for trits only.
+      only; `packing` is for trits only, `sense` for scales only, but for
+      `magnitude`, which may be that of trits; `group`, which is not negative,
+      is for scales of the sense `magnitude` only.
     * (C6) `theta` and `scaling` are those of a table: what they say is finite
       and positive, and fits together and with the head size.
 
@@ -219,14 +232,15 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     `o_proj`, `gate_proj`, `up_proj`, `down_proj`. A linear layer `p` is ternary
     when `p_scale` is there too, dense otherwise. `layer` counts within the
     run; the cache's layer is `first_layer + layer`. `windows` is that of
-    `tern.attention`.
+    `tern.attention`, `weight_only` that of the `tern.bitlinear`s.
 
     Constraints:
     * (C1) every part above is there, and nothing else.
     * (C2) every symbol names a `tern.global`.
     * (C3) `heads` is a multiple of the cache's heads.
     * (C4) the globals have the shapes that the formula asks for, with a leading
-      dimension of layers; norms, scales and tables are f32.
+      dimension of layers; norms, scales and tables are f32. Scales are one per
+      layer, or [G, M] per layer where they have a `group`.
     * (C5) `first_layer` plus the layers of the globals are in the cache.
     * (C6) windows has one entry, or one for each layer of the cache, none of
       them negative.
@@ -262,7 +276,7 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
     TensorRankOf<[I32], [1]>:$positions, TensorRankOf<[I32], [1]>:$sequences,
     DictionaryAttr:$weights, I64Attr:$heads, I64Attr:$first_layer,
     Tern_ActivationAttr:$activation, F32Attr:$eps,
-    OptionalAttr<DenseI64ArrayAttr>:$windows);
+    OptionalAttr<DenseI64ArrayAttr>:$windows, UnitAttr:$weight_only);
   let results = (outs TensorRankOf<[F32], [2]>:$result,
                       Tern_KVCacheType:$new_cache);
   let assemblyFormat = [{
@@ -273,16 +287,27 @@ def Tern_DecoderLayerOp : Tern_Op<"decoder_layer", [
 }
 
 def Tern_BitLinearOp : Tern_Op<"bitlinear", [Pure]> {
-  let summary = "a ternary linear layer with activation quantisation";
+  let summary = "a ternary linear layer";
   let description = [{
     `y = (q(x) . W^T) / s_x * scale`, where `q` quantises each row to int8 (see
     `tern.quantize`). With `norm`, x is first normalised: `rms_norm(x, norm)`.
-    `segments` has the rows of W that each element of `scale` belongs to.
+    With `weight_only`, x is not rounded: `y = x . (scale * W)^T` in f32 (see
+    `tern.ternary_linear`).
+
+    Scales are of one of two forms. With `segments`, `scale` is [S], and each
+    element is that of as many rows of W as its segment says. With `group`, it
+    is [G, M]: element (g, m) is that of columns [g * group, (g + 1) * group) of
+    row m, of which the last group may have fewer. One group of K columns is one
+    scale for each row.
 
     Constraints:
     * (C1) x is [n, K], W is [M, K], of static shape, and the result [n, M].
-    * (C2) `segments` has one element per scale; their sum is M.
+    * (C2) exactly one of `segments` and `group` is present. `segments` has one
+      element per scale, and their sum is M. `group` is positive, `scale` has
+      the groups of K columns and M rows, and where these are several `group` is
+      a multiple of 32.
     * (C3) `norm` has K elements; `eps` is present exactly with it.
+    * (C4) with `weight_only` there is no `norm`.
 
     Example:
 
@@ -293,13 +318,20 @@ def Tern_BitLinearOp : Tern_Op<"bitlinear", [Pure]> {
         : (tensor<?x16xf32>, tensor<8x16x!tern.trit>, tensor<1xf32>) -> tensor<?x8xf32>
       return %y : tensor<?x8xf32>
     }
+    func.func @groups(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>,
+                      %s: tensor<3x8xf32>) -> tensor<?x8xf32> {
+      %y = tern.bitlinear %x, %w, %s {group = 32 : i64, weight_only}
+        : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<3x8xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
     ```
   }];
   let arguments = (ins TensorRankOf<[F32], [2]>:$x,
     TensorRankOf<[Tern_TritType], [2]>:$weight,
-    TensorRankOf<[F32], [1]>:$scale,
+    TensorRankOf<[F32], [1, 2]>:$scale,
     Optional<TensorRankOf<[F32], [1]>>:$norm,
-    DenseI64ArrayAttr:$segments, OptionalAttr<F32Attr>:$eps);
+    OptionalAttr<DenseI64ArrayAttr>:$segments, OptionalAttr<I64Attr>:$group,
+    UnitAttr:$weight_only, OptionalAttr<F32Attr>:$eps);
   let results = (outs TensorRankOf<[F32], [2]>:$result);
   let assemblyFormat = [{
     $x `,` $weight `,` $scale (`norm` $norm^)? attr-dict `:`
@@ -573,7 +605,8 @@ def Tern_QuantizeOp : Tern_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
+def Tern_MatmulOp : Tern_ComputeOp<"matmul", [
+    AttrSizedOperandSegments, Tern_TernaryWeightOpInterface]> {
   let summary = "exact integer product of int8 rows and a ternary matrix";
   let description = [{
     `y = q . W^T` as int32, exact: the same bits on every target. In phase
@@ -599,9 +632,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
       layout needs for [M, cols].
     * (C3) K is at most 2^23, so that no sum leaves int32.
     * (C4) `sum` has n elements.
-    * (C5) `step`, `scale` and `segments` are present together and are those of a
-      `tern.rescale`: step has n elements, the segments have one element per
-      scale and their sum is M. The result is f32 with them, else i32.
+    * (C5) `step` and `scale` are present together and, with `segments`, are
+      those of a `tern.rescale`. The result is f32 with them, else i32.
     * (C6) the residual is [n, M] and needs `rescale`.
     * (C7) the scratch of `lut` is [4, T] i16: T is 256 for each group of columns
       that one byte of W holds, or 64 for each row of W with its padding,
@@ -618,9 +650,8 @@ def Tern_MatmulOp : Tern_ComputeOp<"matmul", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins Tern_I8Rows:$q, Tern_I32Vector:$sum,
-    AnyTypeOf<[TensorRankOf<[Tern_TritType], [2]>, TensorRankOf<[I8], [1]>,
-               MemRefRankOf<[I8], [1]>]>:$weight,
-    Optional<Tern_F32Vector>:$step, Optional<Tern_F32Vector>:$scale,
+    Tern_TernaryWeight:$weight,
+    Optional<Tern_F32Vector>:$step, Optional<Tern_Scales>:$scale,
     Optional<Tern_F32Rows>:$residual, Variadic<AnyMemRef>:$outs,
     OptionalAttr<Tern_PackingAttr>:$packing, OptionalAttr<I64Attr>:$cols,
     OptionalAttr<Tern_LoweringConfigAttr>:$config,
@@ -655,12 +686,13 @@ def Tern_RescaleOp : Tern_ComputeOp<"rescale", [AttrSizedOperandSegments]> {
   let summary = "integer products back to f32";
   let description = [{
     `y[r, m] = acc[r, m] * (step[r] * scale[segment of m])`, plus
-    `residual[r, m]` when present. In the buffer form `into` may be the residual
-    itself.
+    `residual[r, m]` when present. Without `segments` there is a scale for each
+    m. In the buffer form `into` may be the residual itself.
 
     Constraints:
     * (C1) acc, residual and result are [n, M]; step has n elements.
-    * (C2) `segments` has one element per scale; their sum is M.
+    * (C2) `scale` is [S] with `segments`, which have one element per scale and
+      the sum M, and [1, M] without.
 
     Example:
 
@@ -673,11 +705,76 @@ def Tern_RescaleOp : Tern_ComputeOp<"rescale", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins Tern_I32Rows:$acc, Tern_F32Vector:$step,
-    Tern_F32Vector:$scale, Optional<Tern_F32Rows>:$residual,
-    Variadic<AnyMemRef>:$outs, DenseI64ArrayAttr:$segments);
+    Tern_Scales:$scale, Optional<Tern_F32Rows>:$residual,
+    Variadic<AnyMemRef>:$outs, OptionalAttr<DenseI64ArrayAttr>:$segments);
   let assemblyFormat = [{
     $acc `,` $step `,` $scale (`plus` $residual^)? (`into` $outs^)? attr-dict
     `:` functional-type(operands, results)
+  }];
+}
+
+def Tern_TernaryLinearOp : Tern_ComputeOp<"ternary_linear", [
+    AttrSizedOperandSegments, Tern_TernaryWeightOpInterface]> {
+  let summary = "a ternary linear layer whose sums are f32";
+  let description = [{
+    What cannot be one integer product and its rescale: layers whose activations
+    are not rounded, and those that have several scales along K. With groups g of
+    columns, as the scales of `tern.bitlinear` have them (`segments`: one group),
+
+    ```text
+    p[r, m, g, j] = sum of x[r, k] * W[m, k] over k of g with k mod 4 = j, ascending
+    s[r, m, g]    = (p[r, m, g, 0] + p[r, m, g, 2]) + (p[r, m, g, 1] + p[r, m, g, 3])
+    y[r, m]       = sum of s[r, m, g] * scale of (g, m) over g, ascending, from 0
+    ```
+
+    in f32, each operation rounded, none of them fused: the same bits on every
+    target. With x of i8 the sums s are exact integers, and y is multiplied by
+    `step[r]` at the end.
+
+    In phase `quantized` W is a matrix of trits. From `packed` on it is bytes:
+    `packing` gives the layout, `cols` the columns K of the matrix, and `config`
+    says how it will be lowered.
+
+    Constraints:
+    * (C1) x is [n, K] f32, or [n, P] i8 with P >= K; the result is [n, M] f32.
+    * (C2) W is [M, K] of trits, of static shape, and `cols` is absent; or
+      `packing`, `cols` and `config` are present, and W has exactly the bytes
+      that the layout needs for [M, cols].
+    * (C3) `scale`, `segments` and `group` are those of a `tern.bitlinear` (C2).
+    * (C4) `step` has n elements and is present exactly with i8; a group then has
+      at most 2^17 columns, so that its sums are exact as f32, too.
+
+    Example:
+
+    ```mlir
+    func.func @f(%x: tensor<?x80xf32>, %w: tensor<8x80x!tern.trit>,
+                 %s: tensor<2x8xf32>) -> tensor<?x8xf32> {
+      %y = tern.ternary_linear %x, %w, %s {group = 64 : i64}
+        : (tensor<?x80xf32>, tensor<8x80x!tern.trit>, tensor<2x8xf32>) -> tensor<?x8xf32>
+      return %y : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Tern_F32OrI8Rows:$x, Tern_TernaryWeight:$weight,
+    Tern_Scales:$scale, Optional<Tern_F32Vector>:$step,
+    Variadic<AnyMemRef>:$outs,
+    OptionalAttr<Tern_PackingAttr>:$packing, OptionalAttr<I64Attr>:$cols,
+    OptionalAttr<Tern_LoweringConfigAttr>:$config,
+    OptionalAttr<DenseI64ArrayAttr>:$segments, OptionalAttr<I64Attr>:$group);
+  let assemblyFormat = [{
+    $x `,` $weight `,` $scale (`step` $step^)? (`into` $outs^)? attr-dict `:`
+    functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// Rows M and columns K of the matrix.
+    int64_t getMatrixRows();
+    int64_t getMatrixCols();
+    /// Columns that share a scale.
+    int64_t getGroupCols();
+    /// Partial sums of a group.
+    static constexpr int64_t kParts = 4;
+    /// Columns whose sum of i8 is exact as f32.
+    static constexpr int64_t kMaxExactColumns = int64_t(1) << 17;
   }];
 }
 

@@ -394,9 +394,10 @@ def TernCloneVersionsPass : Pass<"tern-clone-versions", "::mlir::ModuleOp"> {
 
 def TernSelectLoweringPass
     : Pass<"tern-select-lowering", "::mlir::ModuleOp"> {
-  let summary = "Chooses strategy and packing of every ternary matmul";
+  let summary = "Chooses strategy and packing of every ternary product";
   let description = [{
-    Writes `config` and `packing` on each `tern.matmul`: the pair for which a
+    Writes `config` and `packing` on each `tern.matmul` and
+    `tern.ternary_linear`: the pair for which a
     row of activations takes least time on one core of `tern.target`, and, for
     a few rows and for many, the strategies that take least on the same packing
     (measured by 8 and 256 rows). The time is
@@ -446,6 +447,8 @@ def TernSelectLoweringPass
            "auto, or the name of the packing to use for every matmul">,
     ListOption<"strategies", "strategies", "std::string",
                "the strategies that the target has">,
+    ListOption<"linearStrategies", "linear-strategies", "std::string",
+               "those that it has for tern.ternary_linear">,
   ];
   let dependentDialects = ["::ternac::tern::TernDialect"];
 }
