@@ -24,8 +24,7 @@ namespace ternac::packing {
 static bool isMaster(const Entry &entry, const Source &source) {
   if (entry.kind == EntryKind::Scales)
     return entry.scaleSense == ScaleSense::Absmean;
-  return entry.kind == EntryKind::Trits &&
-         source.encoding != Encoding::PackedRows;
+  return entry.kind == EntryKind::Trits && !isTernary(source.encoding);
 }
 
 MasterWeights::Key MasterWeights::keyOf(const Source &source, int64_t layer) {

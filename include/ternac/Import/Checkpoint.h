@@ -31,9 +31,10 @@ enum class Activation { Relu2, Silu };
 struct Tensor {
   std::string name; ///< full checkpoint name, with the layer's number
   packing::Encoding encoding = packing::Encoding::F32;
-  int64_t rows = 1; ///< logical rows M
-  int64_t cols = 1; ///< logical columns K; a vector is 1 x K
-  int64_t file = 0; ///< index into Checkpoint::files
+  int64_t rows = 1;        ///< logical rows M
+  int64_t cols = 1;        ///< logical columns K; a vector is 1 x K
+  int64_t interleaved = 0; ///< see packing::Source
+  int64_t file = 0;        ///< index into Checkpoint::files
   int64_t offset = 0;
 };
 
@@ -41,8 +42,8 @@ struct Tensor {
 struct Linear {
   bool ternary = true;
   Tensor weight;
-  /// Ternary only. With ScaleSense::Absmean there is no stored scale and
-  /// `scale` repeats `weight`.
+  /// Ternary only. With ScaleSense::Absmean there is no stored scale, and in
+  /// some encodings it lies in the weight; then `scale` repeats `weight`.
   packing::ScaleSense scaleSense = packing::ScaleSense::Direct;
   Tensor scale;
 };
