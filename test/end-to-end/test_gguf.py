@@ -6,7 +6,8 @@ import numpy
 import pytest
 import support
 
-from ternac import checkpoints, gguf, oracle
+from ternac import checkpoints, gguf, load, oracle
+from ternac.runtime import TernacError
 
 VOCABULARY = 96
 NEW_TOKENS = 6
@@ -138,6 +139,58 @@ def test_models(tmp_path, architecture, options):
     # Scales of master weights are any float32.
     gguf.write_model(tmp_path / "model.gguf", directory, architecture, weights="IQ2_BN")
     agree(directory, tmp_path / "model.gguf", tmp_path)
+
+
+@pytest.mark.parametrize("weights", ("TQ1_0", "TQ2_0"))
+def test_file_of_another_writer(tmp_path, weights):
+    """The package of the format's own project quantises what the reference reads, and writes the file."""
+    package = pytest.importorskip("gguf")
+    directory = write_directory(tmp_path / "directory", model_type="llama", tied=False, layers=1)
+    replace_tensors(directory, {"model.embed_tokens.weight": blocks_in_float16(VOCABULARY, SIZES["hidden"], "Q8_0")})
+    writer = package.GGUFWriter(tmp_path / "model.gguf", "llama")
+    sizes = dict(block_count=1, context_length=256, embedding_length=256, feed_forward_length=512, head_count=4, head_count_kv=2)
+    for name, value in sizes.items():
+        getattr(writer, f"add_{name}")(value)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    kinds = package.GGMLQuantizationType
+    model = oracle.Model.load(directory)
+
+    def add(name, values, kind):
+        values = numpy.ascontiguousarray(values, numpy.float32)
+        writer.add_tensor(name, package.quantize(values, kinds[kind]), raw_dtype=kinds[kind])
+
+    layer = model.layers[0]
+    add("token_embd.weight", model.embedding, "Q8_0")
+    add("output.weight", model.head.weight, "F16")
+    add("output_norm.weight", model.norm, "F32")
+    add("blk.0.attn_norm.weight", layer.input_norm, "F32")
+    add("blk.0.ffn_norm.weight", layer.post_attention_norm, "F32")
+    names = dict(attn_q="q", attn_k="k", attn_v="v", attn_output="o", ffn_gate="gate", ffn_up="up", ffn_down="down")
+    for name, member in names.items():
+        linear = getattr(layer, member)
+        values = linear.trits * linear.scale
+        add(f"blk.0.{name}.weight", gguf.interleave(values, 64) if member in "qk" else values, weights)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    agree(directory, tmp_path / "model.gguf", tmp_path)
+
+
+def test_tokenizer(bitnet, tmp_path):
+    tensors = gguf.model_tensors(bitnet, "bitnet-b1.58")
+    tokens = [chr(ord("a") + i) for i in range(26)] + [f"<{i}>" for i in range(26, VOCABULARY)]
+    keys = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "merges": []}
+    keys = {f"tokenizer.ggml.{name}": value for name, value in keys.items()}
+    gguf.write_file(tmp_path / "model.gguf", gguf.model_keys(bitnet, "bitnet-b1.58") | keys, tensors)
+    library = support.compile(tmp_path / "model.gguf", tmp_path / "model.so")
+    with load(library, tokenizer=tmp_path / "model.gguf") as model:
+        assert model.tokenizer.encode("bad").ids == [1, 0, 3]
+    gguf.write_file(tmp_path / "none.gguf", {}, {})
+    with load(library, tokenizer=tmp_path / "none.gguf") as model, pytest.raises(TernacError, match="no tokenizer"):
+        model.generate("bad")
 
 
 def test_facts(bitnet, tmp_path):
