@@ -216,10 +216,9 @@ private:
     if (extension == ".mlir" || extension == ".mlirbc")
       return parseModule();
     if (extension == ".gguf")
-      return makeError(model + ": GGUF files are not supported yet; expected a "
-                               "Hugging Face directory or an .mlir file");
+      return importCheckpoint();
     return makeError(model + ": expected a Hugging Face directory, or a file "
-                             "that ends in .mlir or .mlirbc");
+                             "that ends in .gguf, .mlir or .mlirbc");
   }
 
   std::string targetText() const {
@@ -234,15 +233,34 @@ private:
     return Error::success();
   }
 
+  Expected<import::Checkpoint> readDirectory() {
+    if (options.i2sLayout)
+      return makeError(options.model + ": --i2s-layout belongs to GGUF files, "
+                                       "but this is a directory");
+    return import::readHuggingFace(options.model, options.syntheticSeed,
+                                   options.contextLength);
+  }
+
+  Expected<import::Checkpoint> readGGUF() {
+    if (options.syntheticSeed)
+      return makeError(options.model +
+                       ": --synthetic-weights needs a directory with a "
+                       "config.json; a GGUF file has weights");
+    return import::readGGUF(
+        options.model, options.i2sLayout.value_or(import::I2SLayout::Blocks128),
+        options.contextLength);
+  }
+
   Error importCheckpoint() {
     if (options.compileFrom != Phase::Imported)
       return makeError("--compile-from=" + phaseName(options.compileFrom) +
                        " needs an .mlir file, but " + options.model +
-                       " is a directory");
+                       " is a checkpoint");
     if (Error error = resolveTarget(targetText()))
       return error;
-    Expected<import::Checkpoint> checkpoint = import::readHuggingFace(
-        options.model, options.syntheticSeed, options.contextLength);
+    bool isDirectory = llvm::sys::fs::is_directory(options.model);
+    Expected<import::Checkpoint> checkpoint =
+        isDirectory ? readDirectory() : readGGUF();
     if (!checkpoint)
       return checkpoint.takeError();
     constexpr int64_t maxColumns = tern::QuantizeOp::kMaxWideColumns;
@@ -255,7 +273,9 @@ private:
     if (!checkpoint->finding.empty())
       llvm::errs() << "note: " << options.model << ": " << checkpoint->finding
                    << '\n';
-    weightsRoot = absolute(options.model);
+    weightsRoot =
+        absolute(isDirectory ? llvm::StringRef(options.model)
+                             : llvm::sys::path::parent_path(options.model));
     module = import::buildModule(&context, *checkpoint, options.modelOptions,
                                  targetAttr);
     return Error::success();

@@ -92,10 +92,9 @@ void decodeFloats(Encoding encoding, const uint8_t *stored, int64_t count,
     return convertAll(stored, count, out, halfToFloat);
   case Encoding::BF16:
     return convertAll(stored, count, out, brainToFloat);
-  case Encoding::PackedRows:
-    break;
+  default:
+    llvm_unreachable("no plain numbers");
   }
-  llvm_unreachable("packed rows hold trits");
 }
 
 void encodeFloats(Encoding encoding, const float *values, int64_t count,
@@ -108,10 +107,9 @@ void encodeFloats(Encoding encoding, const float *values, int64_t count,
     return convertAll(values, count, out, floatToHalf);
   case Encoding::BF16:
     return convertAll(values, count, out, floatToBrain);
-  case Encoding::PackedRows:
-    break;
+  default:
+    llvm_unreachable("no plain numbers");
   }
-  llvm_unreachable("packed rows hold trits");
 }
 
 bool decodeField(const uint8_t *stored, int64_t field, int64_t count,

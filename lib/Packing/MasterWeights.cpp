@@ -26,7 +26,7 @@ static bool isMaster(const Entry &entry, const Source &source) {
     return entry.scaleSense == ScaleSense::Absmean;
   return entry.kind == EntryKind::Trits &&
          entry.scaleSense != ScaleSense::Magnitude &&
-         source.encoding != Encoding::PackedRows;
+         !isTernary(source.encoding);
 }
 
 MasterWeights::Key MasterWeights::keyOf(const Source &source, int64_t layer) {

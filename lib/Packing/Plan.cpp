@@ -34,24 +34,18 @@ static constexpr int64_t maxElements = int64_t(1) << 48;
 static constexpr uint64_t maxBytes = uint64_t(1) << 48;
 static constexpr int64_t maxLayers = 1 << 14;
 
-int64_t storedBytes(Encoding encoding) {
-  switch (encoding) {
-  case Encoding::F32:
-    return 4;
-  case Encoding::F16:
-  case Encoding::BF16:
-    return 2;
-  case Encoding::PackedRows:
-    return 1;
-  }
-  llvm_unreachable("unknown encoding");
-}
-
 std::string Source::nameOf(int64_t layer) const {
   std::string result = name;
   if (size_t hole = result.find("{}"); hole != std::string::npos)
     result.replace(hole, 2, std::to_string(firstLayer + layer));
   return result;
+}
+
+int64_t Source::storedRow(int64_t row) const {
+  if (interleaved == 0)
+    return row;
+  const int64_t half = interleaved / 2, within = row % interleaved;
+  return row - within + within % half * 2 + within / half;
 }
 
 uint64_t Entry::payloadBytes() const {
@@ -62,7 +56,7 @@ uint64_t Entry::payloadBytes() const {
   case EntryKind::Scales:
     return rows * groups() * sizeof(float);
   case EntryKind::Dense:
-    return elements * storedBytes(element);
+    return rows * rowBytes(element, cols);
   case EntryKind::RowInt8:
     return llvm::alignTo(elements, alignment) + rows * sizeof(float);
   case EntryKind::GroupInt4:
@@ -133,25 +127,53 @@ static Error checkFiles(const Plan &plan, const Entry &entry,
   return Error::success();
 }
 
+/// The reason why the rows of `source` cannot be in that order, or nullopt.
+static std::optional<std::string> invalidOrder(const Source &source) {
+  const int64_t head = source.interleaved;
+  if (head == 0 || (head > 0 && head % 2 == 0 && source.rows % head == 0))
+    return std::nullopt;
+  return "expected interleaved heads of an even number of rows that divides " +
+         std::to_string(source.rows) + ", but got " + std::to_string(head);
+}
+
+static Error checkScaleSource(const Entry &entry, const Source &source) {
+  if (hasScales(source.encoding)) {
+    if (entry.scaleSense == ScaleSense::Direct)
+      return Error::success();
+    return invalid(entry, "expected scales in the direct sense, since they lie "
+                          "in '" +
+                              source.name + "'");
+  }
+  if (isTernary(source.encoding))
+    return invalid(entry, "expected floating-point values in '" + source.name +
+                              "', but got packed ternary ones");
+  const bool isOfMatrix = entry.scaleSense == ScaleSense::Absmean ||
+                          entry.scaleSense == ScaleSense::Magnitude;
+  if (!isOfMatrix && (source.rows != 1 || source.cols != 1))
+    return invalid(entry, "expected one value in '" + source.name +
+                              "', but got " + Twine(source.rows) + " x " +
+                              Twine(source.cols));
+  return Error::success();
+}
+
 static Error checkSource(const Plan &plan, const Entry &entry,
                          const Source &source) {
   if (Error error = checkShape(entry, "in '" + source.name + "', ", source.rows,
                                source.cols))
     return error;
-  const bool isPacked = source.encoding == Encoding::PackedRows;
-  if (isPacked && source.rows % 4 != 0)
-    return invalid(entry, "expected a multiple of 4 rows in '" + source.name +
-                              "', but got " + Twine(source.rows));
+  if (auto reason = invalidShape(source.encoding, source.rows, source.cols))
+    return invalid(entry, "in '" + source.name + "', " + *reason);
+  if (auto reason = invalidOrder(source))
+    return invalid(entry, "in '" + source.name + "', " + *reason);
+  // What a seed gives is rounded to numbers or trits, not to blocks.
+  if (plan.syntheticSeed && !isFloat(source.encoding) &&
+      source.encoding != Encoding::PackedRows)
+    return invalid(entry, "expected '" + source.name +
+                              "' to be stored without blocks, since the "
+                              "weights are synthetic");
   if (entry.kind == EntryKind::Scales) {
-    if (isPacked)
-      return invalid(entry, "expected floating-point values in '" +
-                                source.name + "', but got packed ternary ones");
-    const bool isOfMatrix = entry.scaleSense == ScaleSense::Absmean ||
-                            entry.scaleSense == ScaleSense::Magnitude;
-    if (!isOfMatrix && (source.rows != 1 || source.cols != 1))
-      return invalid(entry, "expected one value in '" + source.name +
-                                "', but got " + Twine(source.rows) + " x " +
-                                Twine(source.cols));
+    if (Error error = checkScaleSource(entry, source))
+      return error;
   }
   if ((entry.kind != EntryKind::Scales || entry.group > 0) &&
       source.cols != entry.cols)
@@ -189,7 +211,7 @@ static Error checkEntry(const Plan &plan, const Entry &entry) {
   if (entry.kind == EntryKind::Trits)
     if (auto reason = entry.layout.invalid())
       return invalid(entry, "in its layout, " + *reason);
-  if (entry.kind == EntryKind::Dense && entry.element == Encoding::PackedRows)
+  if (entry.kind == EntryKind::Dense && !isFloat(entry.element))
     return invalid(entry, "expected a floating-point element type");
   if (entry.kind == EntryKind::Rope) {
     if (entry.cols % 2 != 0)

@@ -31,7 +31,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <mutex>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -261,7 +260,7 @@ Error Writer::writeTrits(Worker &worker, const Job &job) {
   auto readSlice = [&](const Source &source, int64_t row, int64_t rows,
                        int64_t first) -> Error {
     int8_t *trits = worker.trits.data() + first * cols;
-    if (source.encoding == Encoding::PackedRows)
+    if (isTernary(source.encoding))
       return worker.reader.readTrits(source, job.layer, row, rows, trits);
     worker.floats.resize(rows * cols);
     if (Error error = worker.reader.readFloats(source, job.layer, row, rows,
@@ -296,17 +295,22 @@ llvm::Expected<float> Writer::factorOf(Worker &worker, const Job &job,
                       cols == matrixCols.end() ? 1 : cols->second);
   }
   float stored;
-  if (Error error = worker.reader.readFloats(source, job.layer, 0, 1, &stored))
+  if (hasScales(source.encoding)) {
+    llvm::Expected<float> scale = worker.reader.readScale(source, job.layer);
+    if (!scale)
+      return scale.takeError();
+    stored = *scale;
+  } else if (Error error =
+                 worker.reader.readFloats(source, job.layer, 0, 1, &stored)) {
     return error;
+  }
   const float factor = sense == ScaleSense::Reciprocal ? 1.0f / stored : stored;
   // The reciprocal of a tiny number is infinite, that of infinity zero.
   if (std::isfinite(factor) && factor > 0.0f)
     return factor;
-  char text[32];
-  std::snprintf(text, sizeof(text), "%g", stored);
-  return worker.reader.error(
-      source, job.layer,
-      Twine("expected a positive, finite scale, but found ") + text);
+  return worker.reader.error(source, job.layer,
+                             "expected a positive, finite scale, but found " +
+                                 shown(stored));
 }
 
 /// Scale (g, m) is that of group g of row m of the stacked sources; without
@@ -353,24 +357,17 @@ Error Writer::writeScales(Worker &worker, const Job &job) {
 
 Error Writer::writeDense(Worker &worker, const Job &job) {
   const Encoding element = job.entry.element;
-  const int64_t cols = job.entry.cols, elementBytes = storedBytes(element);
-  worker.bytes.resize(job.elements() * elementBytes);
+  const int64_t cols = job.entry.cols, bytesOfRow = rowBytes(element, cols);
+  worker.bytes.resize(job.rows * bytesOfRow);
   auto readSlice = [&](const Source &source, int64_t row, int64_t rows,
                        int64_t first) -> Error {
-    uint8_t *bytes = worker.bytes.data() + first * cols * elementBytes;
-    if (source.encoding == element)
-      return worker.reader.readFiniteStored(source, job.layer, row, rows,
-                                            bytes);
-    worker.floats.resize(rows * cols);
-    if (Error error = worker.reader.readFiniteFloats(
-            source, job.layer, row, rows, worker.floats.data()))
-      return error;
-    encodeFloats(element, worker.floats.data(), rows * cols, bytes);
-    return Error::success();
+    uint8_t *bytes = worker.bytes.data() + first * bytesOfRow;
+    return worker.reader.readFiniteAs(element, source, job.layer, row, rows,
+                                      bytes);
   };
   if (Error error = forEachSlice(job, readSlice))
     return error;
-  return writeBytes(job, job.row * cols * elementBytes, worker.bytes);
+  return writeBytes(job, job.row * bytesOfRow, worker.bytes);
 }
 
 /// The rows of the job as floats, in the worker's buffer.

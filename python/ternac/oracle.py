@@ -50,6 +50,10 @@ class Tensors:
     def __contains__(self, name):
         return name in self._places
 
+    def names(self):
+        """The names of all tensors."""
+        return list(self._places)
+
     def dtype(self, name):
         """The stored type of a tensor, as the header writes it: U8, F16, BF16 or F32."""
         return self._place(name)[1]["dtype"]

@@ -613,6 +613,13 @@ class CompiledModel:
             ) from error
         if not self._tokenizer_path.is_file():
             raise TernacError(f"there is no tokenizer '{self._tokenizer_path}'")
+        if self._tokenizer_path.suffix == ".gguf":
+            from . import gguf
+
+            try:
+                return gguf.tokenizer(self._tokenizer_path)
+            except gguf.GGUFError as error:
+                raise TernacError(str(error)) from error
         return tokenizers.Tokenizer.from_file(str(self._tokenizer_path))
 
     def _to_sequence(self, sequence: int) -> int:
@@ -679,8 +686,8 @@ def load(
     and ``pinning`` mean anything; the rest of this is about models. ``threads`` defaults to
     the processors this process may use; with ``pinning`` each thread is kept
     on one of them while the model runs. ``huge_pages`` copies the weights into
-    huge pages first. ``tokenizer`` is the path of a tokenizer.json; by default
-    the one beside the library is used, if there is one. ``sequences`` can be
+    huge pages first. ``tokenizer`` is the path of a tokenizer.json, or of a
+    GGUF file that has a tokenizer; by default the tokenizer.json beside the library is used, if there is one. ``sequences`` can be
     live at once, with ``cache_blocks`` blocks of 64 tokens for all of them
     (default: enough for as many full contexts). ``device`` is the
     device that the model was compiled for, if it was for one: the name of a

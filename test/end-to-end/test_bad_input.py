@@ -481,7 +481,7 @@ def test_no_config(model):
         (["--target=nvptx,arch=sm_70"], ["sm_70", "sm_80"]),
         (["--emit=wasm"], ["wasm", "lib", "imported"]),
         (["--compile-from=dreamt"], ["dreamt", "imported", "packed"]),
-        (["--compile-from=packed"], ["packed", "directory"]),
+        (["--compile-from=packed"], ["packed", "is a checkpoint"]),
         (["--head=huge"], ["huge", "i8, i4, as-stored"]),
         (["--kv-cache=i4"], ["i4", "f16", "f32", "i8"]),
         (["--attention=none"], ["none", "auto"]),
@@ -513,7 +513,7 @@ def test_no_model(tmp_path):
     refused("ternac", tmp_path / "none", "-o", tmp_path / "out.so", says="none: no such file")
     refused("ternac", "/dev/null", "-o", tmp_path / "out.so", says="/dev/null")
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
-    refused("ternac", tmp_path / "model.gguf", "-o", tmp_path / "out.so", says=["model.gguf", "not supported yet"])
+    refused("ternac", tmp_path / "model.gguf", "-o", tmp_path / "out.so", says=["model.gguf", "truncated"])
     assert not (tmp_path / "out.so").exists()
 
 

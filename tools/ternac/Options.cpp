@@ -58,6 +58,10 @@ using Activations = import::ModelOptions::Activations;
 constexpr Choice<Activations> activationTypes[] = {{"auto", Activations::Auto},
                                                    {"i8", Activations::Int8},
                                                    {"f32", Activations::F32}};
+using import::I2SLayout;
+constexpr Choice<I2SLayout> i2sLayouts[] = {{"blocks128", I2SLayout::Blocks128},
+                                            {"blocks64", I2SLayout::Blocks64},
+                                            {"rows4", I2SLayout::Rows4}};
 constexpr Choice<bool> weightPlaces[] = {{"embedded", true},
                                          {"separate", std::nullopt}};
 constexpr Choice<bool> strategies[] = {{"auto", true},      {"add_sub", true},
@@ -75,10 +79,11 @@ std::optional<int> Options::parse(int argc, char **argv) {
                       "Compiles a ternary language model to a native shared "
                       "library.");
   std::string emit = "lib", from = "imported", target, seed, context;
-  std::string head, cache, attention, activations, weights = "embedded";
+  std::string head, cache, attention, activations, i2s, weights = "embedded";
   uint32_t maxRows = 0, maxSequences = 0;
   arguments.positional("MODEL", compile.model,
-                       "a Hugging Face directory, or an .mlir or .mlirbc file",
+                       "a Hugging Face directory, or a .gguf, .mlir or .mlirbc "
+                       "file",
                        /*required=*/false);
   arguments.option(
       "o", "FILE", compile.output,
@@ -119,6 +124,9 @@ std::optional<int> Options::parse(int argc, char **argv) {
   arguments.option("weights", "PLACE", weights, "embedded (default)");
   arguments.option("synthetic-weights", "SEED", seed,
                    "make weights from SEED; config.json is enough");
+  arguments.option("i2s-layout", "NAME", i2s,
+                   "of the I2_S weights of a .gguf file: blocks128 (default), "
+                   "blocks64 or rows4");
   arguments.flag("list-phases", listPhases, "print the phases and end");
   arguments.flag("list-targets", listTargets, "print the targets and end");
   arguments.flag("print-target", printTarget,
@@ -130,8 +138,8 @@ std::optional<int> Options::parse(int argc, char **argv) {
   if (listPhases || listTargets || printTarget)
     return std::nullopt;
   if (compile.model.empty())
-    return Arguments::error("expected MODEL, a Hugging Face directory or an "
-                            ".mlir or .mlirbc file (see ternac --help)");
+    return Arguments::error("expected MODEL, a Hugging Face directory or a "
+                            ".gguf, .mlir or .mlirbc file (see ternac --help)");
 
   llvm::Expected<Output> output = Output::parse(emit);
   if (!output)
@@ -171,6 +179,12 @@ std::optional<int> Options::parse(int argc, char **argv) {
     model.maxSequences = maxSequences;
   given("synthetic-weights", !seed.empty());
   given("context-length", !context.empty());
+  if (given("i2s-layout", !i2s.empty())) {
+    I2SLayout layout;
+    if (!choose<I2SLayout>("i2s-layout", i2s, i2sLayouts, layout))
+      return 1;
+    compile.i2sLayout = layout;
+  }
   if (!seed.empty()) {
     uint64_t number;
     if (llvm::StringRef(seed).getAsInteger(10, number) || number > INT64_MAX)

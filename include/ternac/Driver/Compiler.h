@@ -9,6 +9,7 @@
 #define TERNAC_DRIVER_COMPILER_H
 
 #include "ternac/Import/BuildModule.h"
+#include "ternac/Import/GGUF.h"
 #include "ternac/Pipeline/Phases.h"
 #include "ternac/Target/Target.h"
 
@@ -40,7 +41,7 @@ struct Output {
 };
 
 struct CompileOptions {
-  /// A Hugging Face directory, or an .mlir or .mlirbc file.
+  /// A Hugging Face directory, or a .gguf, .mlir or .mlirbc file.
   std::string model;
   /// A path, or "" for a default: MODEL.so for a library, else stdout.
   std::string output;
@@ -59,6 +60,7 @@ struct CompileOptions {
   /// error with an .mlir file.
   std::vector<std::string> importOptions;
   std::optional<uint64_t> syntheticSeed;
+  std::optional<import::I2SLayout> i2sLayout; ///< of a .gguf file
   std::function<void(uint64_t, uint64_t)> progress;
 };
 

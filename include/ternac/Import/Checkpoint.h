@@ -32,9 +32,10 @@ enum class Activation { Relu2, Silu };
 struct Tensor {
   std::string name; ///< full checkpoint name, with the layer's number
   packing::Encoding encoding = packing::Encoding::F32;
-  int64_t rows = 1; ///< logical rows M
-  int64_t cols = 1; ///< logical columns K; a vector is 1 x K
-  int64_t file = 0; ///< index into Checkpoint::files
+  int64_t rows = 1;        ///< logical rows M
+  int64_t cols = 1;        ///< logical columns K; a vector is 1 x K
+  int64_t interleaved = 0; ///< see packing::Source
+  int64_t file = 0;        ///< index into Checkpoint::files
   int64_t offset = 0;
 };
 
@@ -42,9 +43,9 @@ struct Tensor {
 struct Linear {
   bool ternary = true;
   Tensor weight;
-  /// Ternary only. With ScaleSense::Absmean there is no stored scale and
-  /// `scale` repeats `weight`; so it is with ScaleSense::Magnitude, where the
-  /// weights are -s, 0 or +s.
+  /// Ternary only. With ScaleSense::Absmean there is no stored scale, and in
+  /// some encodings it lies in the weight; then `scale` repeats `weight`. So it
+  /// is with ScaleSense::Magnitude, where the weights are -s, 0 or +s.
   packing::ScaleSense scaleSense = packing::ScaleSense::Direct;
   Tensor scale;
   /// The columns of a row that share a scale; 0: one scale for all.

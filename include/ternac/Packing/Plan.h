@@ -15,6 +15,7 @@
 #ifndef TERNAC_PACKING_PLAN_H
 #define TERNAC_PACKING_PLAN_H
 
+#include "ternac/Packing/Encoding.h"
 #include "ternac/Packing/Layout.h"
 #include "ternac/Packing/Rope.h"
 #include "llvm/Support/Error.h"
@@ -26,19 +27,6 @@
 #include <vector>
 
 namespace ternac::packing {
-
-/// How a tensor is stored in the checkpoint.
-enum class Encoding : uint32_t {
-  F32 = 0,
-  F16 = 1,
-  BF16 = 2,
-  /// Ternary, U8 [M/4, K]: bits 2i..2i+1 of byte (r, k) are trit+1 of row
-  /// r + i*M/4 (Hugging Face BitNet checkpoints).
-  PackedRows = 3,
-};
-
-/// Bytes of one element (PackedRows: of one byte of four elements).
-int64_t storedBytes(Encoding encoding);
 
 /// A checkpoint file that the plan reads.
 struct File {
@@ -54,8 +42,12 @@ struct Source {
   std::string name;
   int64_t firstLayer = 0;
   Encoding encoding = Encoding::F32;
-  int64_t rows = 1; ///< logical rows M (for PackedRows: four times the stored)
+  int64_t rows = 1; ///< logical rows M
   int64_t cols = 1; ///< logical columns K
+  /// 0, or the even number D of rows in the heads of a projection whose rows
+  /// are stored for a rotary embedding of neighbouring elements: row i and row
+  /// D/2 + i of a head are the stored rows 2i and 2i + 1.
+  int64_t interleaved = 0;
   /// Per layer: index into Plan::files and the offset of the first byte.
   /// Both empty when the weights are synthetic.
   std::vector<int64_t> files;
@@ -63,15 +55,19 @@ struct Source {
 
   /// The checkpoint name of layer `layer` (0-based within the run).
   std::string nameOf(int64_t layer) const;
+  /// Where row `row` of the matrix is stored.
+  int64_t storedRow(int64_t row) const;
 };
 
 /// What the bytes of an entry are.
 enum class EntryKind : uint32_t {
   /// Trits of the sources, stacked along M, in `layout`. Sources that are not
-  /// PackedRows are master weights: quantised by the absmean rule.
+  /// ternary are master weights: quantised by the absmean rule.
   Trits = 0,
   /// One f32 per source, or as `group` says: the factors that products are
-  /// multiplied with. See `scaleSense`.
+  /// multiplied with. See `scaleSense`. Of an encoding with scales the source
+  /// is
+  /// the whole matrix, whose scales must be equal.
   Scales = 1,
   /// The sources stacked along M, row major, converted to `element`.
   Dense = 2,
@@ -164,8 +160,9 @@ struct PackOptions {
 /// Errors, each one sentence naming file and tensor: a file that is missing,
 /// or not the one the plan was made from; a read beyond its end; code 3 in
 /// packed weights; a scale that is NaN, infinite, zero or negative; NaN or
-/// infinity in any other weight; weights of several magnitudes under one scale
-/// that is their magnitude; a failed write.
+/// infinity in any other weight, or a number too large for its element type;
+/// weights of several magnitudes under one scale that is their magnitude;
+/// different scales within one matrix; a failed write.
 llvm::Error writePlan(const Plan &plan, int fd, uint64_t base,
                       const PackOptions &options);
 

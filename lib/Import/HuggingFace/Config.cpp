@@ -7,6 +7,8 @@
 
 #include "Config.h"
 
+#include "../Common/ContextLength.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
@@ -17,14 +19,6 @@ using namespace llvm;
 namespace ternac::import::hf {
 
 namespace {
-/// Bounds far beyond any model, that keep products of two sizes within 64 bits
-/// and sums over one of them (int8 times trit) within the int32 accumulators.
-constexpr int64_t maxWidth = 1 << 20;
-constexpr int64_t maxVocab = 1 << 24;
-constexpr int64_t maxLayers = 4096;
-constexpr int64_t maxHeads = 65536;
-constexpr int64_t maxHeadDim = 4096;
-
 /// What the configuration classes of transformers fill in.
 struct Defaults {
   double normEps;
@@ -169,35 +163,6 @@ static void readQuantization(ObjectReader &reader, Config &config) {
   reader.absorb(nested);
 }
 
-static void readContextLength(ObjectReader &reader,
-                              std::optional<int64_t> requested,
-                              Checkpoint &facts) {
-  if (!requested)
-    return;
-  // A scaled rope says how far it reaches, whatever the config's length is.
-  int64_t longest = facts.contextLength;
-  const packing::Rope &rope = facts.rope;
-  if (rope.scaling != packing::RopeScaling::None) {
-    int64_t original =
-        rope.originalLength ? rope.originalLength : facts.contextLength;
-    double scaled =
-        std::min(rope.factor * double(original), double(maxContext));
-    longest = std::max(longest, int64_t(scaled));
-  }
-  if (*requested >= 1 && *requested <= longest)
-    facts.contextLength = *requested;
-  else if (longest == facts.contextLength)
-    reader.fail("the requested context length must be from 1 to the "
-                "max_position_embeddings " +
-                Twine(longest) + ", but is " + Twine(*requested));
-  else
-    reader.fail("the requested context length must be from 1 to " +
-                Twine(longest) +
-                ", as far as the scaling of the rope goes, "
-                "but is " +
-                Twine(*requested));
-}
-
 /// generation_config.json speaks about much else that is none of a compiler's
 /// business, so its keys are not checked.
 static Error readGenerationConfig(const std::string &directory,
@@ -242,7 +207,9 @@ Expected<Config> readConfig(const std::string &directory,
   setDefaultTokens(reader, defaults, facts);
   readTokens(reader, facts);
   readQuantization(reader, config);
-  readContextLength(reader, contextLength, facts);
+  if (auto reason =
+          setContextLength(contextLength, "max_position_embeddings", facts))
+    reader.fail(*reason);
   readWindows(reader, config.layers, facts);
   checkRemainingKeys(reader);
   if (Error error = reader.takeError())

@@ -16,6 +16,8 @@
 
 #include "Quantization.h"
 
+#include "../Common/Limits.h"
+
 #include "ternac/Import/Checkpoint.h"
 
 namespace ternac::import::hf {
@@ -28,9 +30,6 @@ enum class Family {
   /// MinistralForCausalLM, which differ from it by their windows.
   Llama,
 };
-
-/// A bound on lengths, far beyond any model.
-constexpr int64_t maxContext = 1 << 24;
 
 struct Config {
   Family family = Family::BitNet;

@@ -17,7 +17,6 @@
 #include "ternac/Packing/TernaryValues.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace llvm;
@@ -30,13 +29,6 @@ static std::optional<packing::Encoding> floatEncoding(StringRef dtype) {
       .Case("F16", packing::Encoding::F16)
       .Case("BF16", packing::Encoding::BF16)
       .Default(std::nullopt);
-}
-
-static std::string shownShape(ArrayRef<int64_t> shape) {
-  return "[" +
-         join(map_range(shape, [](int64_t n) { return std::to_string(n); }),
-              ", ") +
-         "]";
 }
 
 namespace {

@@ -8,13 +8,8 @@
 #include "Json.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/raw_ostream.h"
 
-#include <array>
-#include <cassert>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -22,20 +17,6 @@
 using namespace llvm;
 
 namespace ternac::import::hf {
-
-/// The most characters of somebody else's text that go into one message.
-static constexpr size_t maxShown = 160;
-
-std::string quoted(StringRef text, char quote) {
-  std::string result;
-  raw_string_ostream os(result);
-  os << quote;
-  printEscapedString(text.take_front(maxShown), os);
-  if (text.size() > maxShown)
-    os << "...";
-  os << quote;
-  return result;
-}
 
 std::string shown(const json::Value &value) {
   // Bounded work: arrays and objects can be as long as the file.
@@ -47,13 +28,8 @@ std::string shown(const json::Value &value) {
     return quoted(*text, '"');
   if (std::optional<int64_t> integer = value.getAsInteger())
     return std::to_string(*integer);
-  if (std::optional<double> number = value.getAsNumber()) {
-    // The shortest text that means the same; llvm::json prints 17 digits.
-    std::array<char, 32> digits;
-    auto [end, error] = std::to_chars(digits.begin(), digits.end(), *number);
-    assert(error == std::errc() && "a double takes at most 24 characters");
-    return std::string(digits.begin(), end);
-  }
+  if (std::optional<double> number = value.getAsNumber())
+    return shownNumber(*number); // llvm::json prints 17 digits.
   std::optional<bool> flag = value.getAsBoolean();
   return !flag ? "null" : *flag ? "true" : "false";
 }
@@ -215,13 +191,7 @@ std::string ObjectReader::oneOf(StringRef key, ArrayRef<StringRef> valid,
   std::optional<StringRef> text = value ? value->getAsString() : std::nullopt;
   if (text && is_contained(valid, *text))
     return text->str();
-  std::string list;
-  for (auto [i, name] : enumerate(valid)) {
-    if (i != 0)
-      list += i + 1 == valid.size() ? " or " : ", ";
-    list += quoted(name, '"');
-  }
-  expected(key, list);
+  expected(key, alternatives(valid));
   return valid.front().str();
 }
 

@@ -15,6 +15,8 @@
 #ifndef TERNAC_LIB_IMPORT_HUGGINGFACE_JSON_H
 #define TERNAC_LIB_IMPORT_HUGGINGFACE_JSON_H
 
+#include "../Common/Text.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/StringSet.h"
@@ -32,10 +34,6 @@ namespace ternac::import::hf {
 /// No JSON text that a checkpoint needs comes near this; the reference
 /// implementation of safetensors has the same bound.
 constexpr uint64_t maxJsonBytes = 100'000'000;
-
-/// `text` in quotes, safe to print: control characters are escaped and very
-/// long names are cut.
-std::string quoted(llvm::StringRef text, char quote = '\'');
 
 /// `value` as it stands in the file, cut to the length of a message.
 std::string shown(const llvm::json::Value &value);

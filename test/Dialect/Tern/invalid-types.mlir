@@ -148,8 +148,26 @@ func.func private @f() attributes {a = #tern.source<"w", f32, rows = 1, cols = 4
 // -----
 
 // source C3
-// expected-error@+1 {{(C3) expected rows of packed_rows to be a multiple of 4, but got 6}}
+// expected-error@+1 {{(C3) for packed_rows, expected a multiple of 4 rows, but got 6}}
 func.func private @f() attributes {a = #tern.source<"w", packed_rows, rows = 6, cols = 4, first_layer = 0>}
+
+// -----
+
+// source C3
+// expected-error@+1 {{(C3) for tq1_0, expected a multiple of 256 columns, but got 128}}
+func.func private @f() attributes {a = #tern.source<"w", tq1_0, rows = 6, cols = 128, first_layer = 0>}
+
+// -----
+
+// source C4
+// expected-error@+1 {{(C4) expected interleaved heads of an even number of rows that divides 12, but got 8}}
+func.func private @f() attributes {a = #tern.source<"w", i2_s interleaved(8), rows = 12, cols = 128, first_layer = 0>}
+
+// -----
+
+// source C4
+// expected-error@+1 {{(C4) expected interleaved heads of an even number of rows that divides 12, but got 3}}
+func.func private @f() attributes {a = #tern.source<"w", i2_s interleaved(3), rows = 12, cols = 128, first_layer = 0>}
 
 // -----
 

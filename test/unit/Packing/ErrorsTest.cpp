@@ -74,6 +74,18 @@ TEST_F(ErrorsTest, OtherFile) {
             std::string::npos);
 }
 
+TEST_F(ErrorsTest, TooLargeForTheElement) {
+  Entry entry = makeEntry("d", EntryKind::Dense,
+                          {checkpoint.addValues("d", Encoding::F32, 2, 2,
+                                                {1, 65519.996f, 65520, 1})});
+  entry.element = Encoding::F16;
+  EXPECT_EQ(messageOfEntry(entry),
+            "weights.bin: tensor 'd': expected weights that f16 can hold, but "
+            "found one that is too large at row 1, column 0");
+  entry.element = Encoding::BF16;
+  EXPECT_EQ(messageOfEntry(entry), "");
+}
+
 TEST_F(ErrorsTest, AbsolutePathsIgnoreTheRoot) {
   append(plan, makeEntry("d", EntryKind::Dense,
                          {checkpoint.add("d", Encoding::F32, 3, 5)}));

@@ -31,10 +31,10 @@ TEST(PlanTest, NamesOfLayers) {
 }
 
 TEST(PlanTest, StoredBytes) {
-  EXPECT_EQ(storedBytes(Encoding::F32), 4);
-  EXPECT_EQ(storedBytes(Encoding::F16), 2);
-  EXPECT_EQ(storedBytes(Encoding::BF16), 2);
-  EXPECT_EQ(storedBytes(Encoding::PackedRows), 1);
+  EXPECT_EQ(rowBytes(Encoding::F32, 1), 4);
+  EXPECT_EQ(rowBytes(Encoding::F16, 1), 2);
+  EXPECT_EQ(rowBytes(Encoding::BF16, 1), 2);
+  EXPECT_EQ(rowBytes(Encoding::PackedRows, 1), 1);
 }
 
 TEST(PlanTest, Payloads) {
@@ -175,9 +175,18 @@ TEST_F(CheckPlanTest, Shapes) {
                   p.entries[0].rows = int64_t(1) << 32;
                   p.entries[0].cols = 65537;
                 });
-  expectMessage("weight entry 'trits': expected a multiple of 4 rows in 'p', "
+  expectMessage("weight entry 'trits': in 'p', expected a multiple of 4 rows, "
                 "but got 7",
                 [](Plan &p) { p.entries[0].sources[0].rows = 7; });
+  expectMessage(
+      "weight entry 'trits': in 'p', expected a multiple of 256 "
+      "columns, but got 10",
+      [](Plan &p) { p.entries[0].sources[0].encoding = Encoding::TQ2_0; });
+  for (int64_t head : {-2, 3, 6})
+    expectMessage("weight entry 'trits': in 'p', expected interleaved heads of "
+                  "an even number of rows that divides 8, but got " +
+                      std::to_string(head),
+                  [&](Plan &p) { p.entries[0].sources[0].interleaved = head; });
   expectMessage("weight entry 'trits': expected columns of 'p' to be 11, but "
                 "got 10",
                 [](Plan &p) { p.entries[0].cols = 11; });
@@ -205,6 +214,19 @@ TEST_F(CheckPlanTest, Kinds) {
       "weight entry 'scales': expected floating-point values in 'p', but got "
       "packed ternary ones",
       [](Plan &p) { p.entries[1].sources = p.entries[0].sources; });
+  expectMessage("weight entry 'scales': expected scales in the direct sense, "
+                "since they lie in 'p'",
+                [](Plan &p) {
+                  p.entries[1].sources = p.entries[0].sources;
+                  p.entries[1].sources[0].encoding = Encoding::I2SRows;
+                  p.entries[1].scaleSense = ScaleSense::Reciprocal;
+                });
+  expectMessage("weight entry 'trits': expected 'p' to be stored without "
+                "blocks, since the weights are synthetic",
+                [](Plan &p) {
+                  p.syntheticSeed = 1;
+                  p.entries[0].sources[0].encoding = Encoding::I2SRows;
+                });
   expectMessage(
       "weight entry 'rope': expected a positive finite theta, but got "
       "-1",

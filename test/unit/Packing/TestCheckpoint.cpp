@@ -98,7 +98,7 @@ Source TestCheckpoint::addValues(const std::string &name, Encoding encoding,
   for (float value : values) {
     uint32_t bits = bitsOf(encoding, value);
     kept.push_back(valueOf(encoding, bits));
-    for (int64_t byte = 0; byte < storedBytes(encoding); ++byte)
+    for (int64_t byte = 0; byte < rowBytes(encoding, 1); ++byte)
       stored.push_back(static_cast<uint8_t>(bits >> 8 * byte));
   }
   return addBytes(name, encoding, rows, cols, stored);
@@ -227,8 +227,8 @@ void TestCheckpoint::packEntry(const Entry &entry, int64_t layer,
   case EntryKind::Dense:
     for (size_t i = 0; i < values.size(); ++i) {
       uint32_t bits = bitsOf(entry.element, values[i]);
-      std::memcpy(out + i * storedBytes(entry.element), &bits,
-                  storedBytes(entry.element));
+      std::memcpy(out + i * rowBytes(entry.element, 1), &bits,
+                  rowBytes(entry.element, 1));
     }
     return;
   case EntryKind::RowInt8:

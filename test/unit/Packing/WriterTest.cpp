@@ -188,8 +188,7 @@ TEST_F(WriterTest, RoundingToShortFloats) {
       values.insert(values.end(),
                     {tie, std::nextafter(tie, low), std::nextafter(tie, high)});
     }
-    values.insert(values.end(), {65504.0f, 65519.996f, 65520.0f, 3.4e38f,
-                                 -3.4e38f, 1e-45f, -0.0f});
+    values.insert(values.end(), {65504.0f, 65519.996f, 1e-45f, -0.0f});
     Entry entry = makeEntry(tag(encoding), EntryKind::Dense,
                             {checkpoint.addValues(tag(encoding), Encoding::F32,
                                                   1, values.size(), values)});

@@ -29,8 +29,7 @@ using namespace ternac::tern;
 // The enumerations of the dialect and of the packing library are one; the
 // latter is free of MLIR.
 static_assert(int(tern::Code::Planes) == int(packing::Code::Planes));
-static_assert(int(tern::Encoding::PackedRows) ==
-              int(packing::Encoding::PackedRows));
+static_assert(int(tern::Encoding::Q6_K) == int(packing::Encoding::Q6_K));
 static_assert(int(tern::StoredKind::Rope) == int(packing::EntryKind::Rope));
 static_assert(int(tern::ScaleSense::Magnitude) ==
               int(packing::ScaleSense::Magnitude));
@@ -328,8 +327,8 @@ LogicalResult FileAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  StringRef name, Encoding encoding,
-                                 int64_t rows, int64_t cols, int64_t,
-                                 ArrayRef<int64_t> files,
+                                 int64_t interleaved, int64_t rows,
+                                 int64_t cols, int64_t, ArrayRef<int64_t> files,
                                  ArrayRef<int64_t> offsets) {
   if (rows <= 0 || cols <= 0)
     return emitError() << "(C1) expected positive rows and cols, but got "
@@ -339,11 +338,15 @@ LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "(C2) expected one file, or one for each of the "
                        << offsets.size() << " offsets, but got "
                        << files.size();
-  if (encoding == Encoding::PackedRows && rows % 4 != 0)
-    return emitError()
-           << "(C3) expected rows of packed_rows to be a multiple of 4, "
-              "but got "
-           << rows;
+  if (auto reason =
+          packing::invalidShape(packing::Encoding(encoding), rows, cols))
+    return emitError() << "(C3) for " << stringifyEncoding(encoding) << ", "
+                       << *reason;
+  if (interleaved < 0 || interleaved % 2 != 0 ||
+      (interleaved != 0 && rows % interleaved != 0))
+    return emitError() << "(C4) expected interleaved heads of an even number "
+                          "of rows that divides "
+                       << rows << ", but got " << interleaved;
   return success();
 }
 
@@ -571,6 +574,7 @@ packing::Plan tern::toPackingPlan(WeightsAttr weights) {
       out.name = source.getName().str();
       out.firstLayer = source.getFirstLayer();
       out.encoding = packing::Encoding(source.getEncoding());
+      out.interleaved = source.getInterleaved();
       out.rows = source.getRows();
       out.cols = source.getCols();
       out.offsets.assign(source.getOffsets().begin(),

@@ -20,7 +20,7 @@ class Tern_Attr<string name, string attrMnemonic, list<Trait> traits = []>
 
 //===----------------------------------------------------------------------===//
 // Enumerations. The first five have the values of those in
-// ternac/Packing/{Layout,Plan,Rope}.h, which know nothing of MLIR.
+// ternac/Packing/{Encoding,Layout,Plan,Rope}.h, which know nothing of MLIR.
 //===----------------------------------------------------------------------===//
 
 class Tern_Enum<string name, string summary, list<I32EnumAttrCase> cases>
@@ -39,7 +39,16 @@ def Tern_Encoding : Tern_Enum<"Encoding", "how a checkpoint stores a tensor", [
   I32EnumAttrCase<"F32", 0, "f32">,
   I32EnumAttrCase<"F16", 1, "f16">,
   I32EnumAttrCase<"BF16", 2, "bf16">,
-  I32EnumAttrCase<"PackedRows", 3, "packed_rows">]>;
+  I32EnumAttrCase<"PackedRows", 3, "packed_rows">,
+  I32EnumAttrCase<"I2S", 4, "i2_s">,
+  I32EnumAttrCase<"I2S64", 5, "i2_s_64">,
+  I32EnumAttrCase<"I2SRows", 6, "i2_s_rows">,
+  I32EnumAttrCase<"TQ1_0", 7, "tq1_0">,
+  I32EnumAttrCase<"TQ2_0", 8, "tq2_0">,
+  I32EnumAttrCase<"IQ1BN", 9, "iq1_bn">,
+  I32EnumAttrCase<"IQ2BN", 10, "iq2_bn">,
+  I32EnumAttrCase<"Q8_0", 11, "q8_0">,
+  I32EnumAttrCase<"Q6_K", 12, "q6_k">]>;
 
 def Tern_StoredKind : Tern_Enum<"StoredKind", "what the bytes of a global are", [
   I32EnumAttrCase<"Trits", 0, "trits">,
@@ -341,11 +350,18 @@ def Tern_SourceAttr : Tern_Attr<"Source", "source"> {
     `files` the index of the file, for each layer or once for all. Both are
     absent when the weights are synthetic. `rows` and `cols` are logical: a
     `packed_rows` tensor is stored as `rows/4 x cols` bytes.
+    `ternac/Packing/Encoding.h` has the encodings.
+
+    `interleaved(D)` says that the rows are those of heads of D rows, stored for
+    a rotary embedding of neighbouring elements: row i and row D/2 + i of a head
+    are the stored rows 2i and 2i + 1.
 
     Constraints:
     * (C1) `rows` and `cols` are positive.
     * (C2) `files` has one element or as many as `offsets`, or both are empty.
-    * (C3) `packed_rows` needs `rows` to be a multiple of 4.
+    * (C3) `rows` and `cols` fill the units of the encoding: `packed_rows` needs
+      `rows` to be a multiple of 4, `tq2_0` needs `cols` to be one of 256...
+    * (C4) the rows of `interleaved` heads are even and divide `rows`.
 
     Example:
 
@@ -354,15 +370,23 @@ def Tern_SourceAttr : Tern_Attr<"Source", "source"> {
       packed_rows, rows = 8, cols = 16, first_layer = 0, files = [0],
       offsets = [8, 40]>} {}
     ```
+
+    A projection of a GGUF file, whose scales lie among the weights:
+
+    ```mlir
+    module attributes {tern.example = #tern.source<"blk.{}.attn_q.weight", tq2_0 interleaved(64),
+      rows = 128, cols = 256, first_layer = 0, files = [0], offsets = [4096, 12736]>} {}
+    ```
   }];
   let parameters = (ins
     StringRefParameter<>:$name, EnumParameter<Tern_Encoding>:$encoding,
+    DefaultValuedParameter<"int64_t", "0">:$interleaved,
     "int64_t":$rows, "int64_t":$cols, "int64_t":$first_layer,
     OptionalArrayRefParameter<"int64_t">:$files,
     OptionalArrayRefParameter<"int64_t">:$offsets);
   let assemblyFormat = [{
-    `<` $name `,` $encoding `,` `rows` `=` $rows `,` `cols` `=` $cols `,`
-    `first_layer` `=` $first_layer
+    `<` $name `,` $encoding (`interleaved` `` `(` $interleaved^ `)`)? `,`
+    `rows` `=` $rows `,` `cols` `=` $cols `,` `first_layer` `=` $first_layer
     (`,` `files` `=` `[` $files^ `]` `,` `offsets` `=` `[` $offsets `]`)? `>`
   }];
   let genVerifyDecl = 1;
