@@ -493,11 +493,15 @@ class Cases:
         if problem:
             self.failures.append(f"{label}: {problem}")
 
+    def threads(self, numbers):
+        """Those of the numbers of threads that make a difference: kernels are started by one."""
+        return numbers[:1] if self.build.target.kernels else numbers
+
     def run(self, label, function, arguments, outputs, expected, threads=(1, 2)):
         """Calls a function of the module with each number of threads. The results must be as expected, those of `reference`
         as judged by the same measure, and the same bits whatever the threads. Returns the results."""
         first = None
-        for number in threads[:1] if self.build.target.kernels else threads:
+        for number in self.threads(threads):
             results = self.library.call(function, arguments, outputs, number)
             problems = [complaint(*pair) for pair in zip(expected, results)]
             if first is None:

@@ -82,7 +82,7 @@ def test_attention(build):
             last = np.flatnonzero(np.diff(scene.sequences, append=-1))
             run = np.flatnonzero(scene.sequences == 6)[120:141]
             for label, rows in (("one of each", last), ("with a run", np.concatenate([last[:6], run, last[7:]]))):
-                for threads in (1, 2, 5):
+                for threads in cases.threads((1, 2, 5)):
                     y, _ = call(rows, pool, threads)
                     cases.judge(f"{name} {label} threads={threads}", "" if same_bits(y, whole[rows]) else "other bits than in one call")
 
@@ -138,7 +138,7 @@ def test_narrow_factors(build):
             wide, pool = cases.library.call(exact, scene.arguments(rows, scene.pool, 1), scene.output(rows), 2)
             close = Close(scene.expected(1), 1e-2, np.abs(scene.v).max())
             whole = None
-            for threads in (1, 2, 3):
+            for threads in cases.threads((1, 2, 3)):
                 y, _ = cases.library.call(name, scene.arguments(rows, scene.pool, 1), scene.output(rows), threads)
                 whole = y if whole is None else whole
                 cases.judge(f"{name} threads={threads}", complaint(close, y) or ("" if same_bits(y, whole) else "other bits"))

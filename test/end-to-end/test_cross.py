@@ -18,7 +18,8 @@ from machines import AARCH64, RISCV64  # noqa: E402
 from targets import IN_TREE  # noqa: E402
 
 # The rows of the table of tolerances, and the options of each.
-MODES = {("as-stored", "f32", "f32"): support.EXACT, ("i8", "f16", "auto"): ()}
+DEFAULT = ("i8", "f16", "auto")
+MODES = {("as-stored", "f32", "f32"): support.EXACT, DEFAULT: ()}
 NEW_TOKENS = 8
 # A processor of each machine that has no more than every one has.
 BASELINE = {AARCH64: "cortex-a53", RISCV64: "rv64"}
@@ -70,9 +71,23 @@ def target(request):
     return request.param
 
 
-def test_same_tokens(target, mode, expected, tmp_path):
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Compiles the example model for a target in a mode, once."""
+    folder, known = tmp_path_factory.mktemp("there"), {}
+
+    def compile(target, mode):
+        key = target.spec, mode
+        if key not in known:
+            known[key] = support.compile(support.EXAMPLE, folder / f"{len(known)}.so", f"--target={target.spec}", *MODES[mode])
+        return known[key]
+
+    return compile
+
+
+def test_same_tokens(target, mode, expected, compiled, tmp_path):
     prompt, *others, tokens = expected
-    library = support.compile(support.EXAMPLE, tmp_path / "model.so", f"--target={target.spec}", *MODES[mode])
+    library = compiled(target, mode)
     first = None
     for threads in (1, 2):
         file = tmp_path / "logits.npy"
@@ -87,16 +102,15 @@ def test_same_tokens(target, mode, expected, tmp_path):
         first = logits if first is None else first
         assert logits.tobytes() == first.tobytes()
 
-        result = run(target.machine, target.cpu, library, *options, f"--max-new-tokens={NEW_TOKENS}", "--ignore-eos")
-        assert result.returncode == 0, result.stderr
-        assert [int(token) for token in result.stdout.split()] == tokens
+    result = run(target.machine, target.cpu, library, *options, f"--max-new-tokens={NEW_TOKENS}", "--ignore-eos")
+    assert result.returncode == 0, result.stderr
+    assert [int(token) for token in result.stdout.split()] == tokens
 
 
-def test_missing_features(target, tmp_path):
+def test_missing_features(target, compiled):
     """What the processor lacks is said, before an instruction does."""
     features = required_features(target)
-    library = support.compile(support.EXAMPLE, tmp_path / "model.so", f"--target={target.spec}")
-    result = run(target.machine, BASELINE[target.machine], library, "--tokens=0")
+    result = run(target.machine, BASELINE[target.machine], compiled(target, DEFAULT), "--tokens=0")
     if features:
         missing = re.search(r"needs processor features that this machine does not have: ([^;]*);", refusal(result))
         assert missing[1].split(", ") == features
