@@ -174,6 +174,9 @@ static Error checkSource(const Plan &plan, const Entry &entry,
   if (entry.kind == EntryKind::Scales) {
     if (Error error = checkScaleSource(entry, source))
       return error;
+  } else if (entry.kind != EntryKind::Trits && hasScales(source.encoding)) {
+    return invalid(entry, "expected numbers in '" + source.name +
+                              "', but got trits with scales");
   }
   if ((entry.kind != EntryKind::Scales || entry.group > 0) &&
       source.cols != entry.cols)

@@ -7,8 +7,7 @@
 //
 // What a reader of checkpoints hands to the IR builder: the facts of the model
 // and, for each tensor, where it lies and how it is stored. Everything here has
-// been checked; building IR from it cannot fail. No weight byte is read, unless
-// only the weights can tell whether they are ternary.
+// been checked; building IR from it cannot fail. It has no weight bytes.
 //
 //===----------------------------------------------------------------------===//
 

@@ -17,6 +17,7 @@
 #include "Facts.h"
 #include "File.h"
 
+#include "ternac/Packing/Samples.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
@@ -57,7 +58,7 @@ private:
   const std::string &path;
   StringMap<const StoredTensor *> tensors;
   StringSet<> read;
-  bool isTernary = false; ///< whether a linear layer is
+  std::vector<packing::Source> ternary;
 };
 } // namespace
 
@@ -134,10 +135,17 @@ Error Mapper::mapLinear(Linear &linear, const std::string &name, int64_t rows,
     return error;
   linear.weight.interleaved = interleaved;
   linear.ternary = packing::isTernary(linear.weight.encoding);
-  isTernary |= linear.ternary;
+  if (!linear.ternary)
+    return Error::success();
   // Every ternary encoding of these files has scales.
-  if (linear.ternary)
-    linear.scale = linear.weight;
+  linear.scale = linear.weight;
+  packing::Source &source = ternary.emplace_back();
+  source.name = name;
+  source.encoding = linear.weight.encoding;
+  source.rows = rows;
+  source.cols = cols;
+  source.files = {0};
+  source.offsets = {linear.weight.offset};
   return Error::success();
 }
 
@@ -227,12 +235,14 @@ Error Mapper::map(const Facts &facts, Checkpoint &checkpoint) {
     return error;
   if (Error error = mapHead(facts, checkpoint))
     return error;
-  if (!isTernary)
+  if (ternary.empty())
     return createStringError(
         path + ": expected ternary weights in a linear layer, but there are "
                "none: this is a dense model; quantize a model that was trained "
                "to be ternary to TQ2_0 or I2_S first");
-  return checkAllRead(facts);
+  if (Error error = checkAllRead(facts))
+    return error;
+  return packing::checkSamples(path, ternary);
 }
 
 } // namespace ternac::import::gguf

@@ -68,11 +68,24 @@ func.func private @file() attributes {
 // CHECK-SAME: b = #tern.source<"b", f16, rows = 3, cols = 2, first_layer = 0, files = [0], offsets = [8, 40]>
 // CHECK-SAME: c = #tern.source<"c", bf16, rows = 3, cols = 2, first_layer = 0, files = [0, 1], offsets = [8, 40]>
 // CHECK-SAME: d = #tern.source<"d", packed_rows, rows = 4, cols = 2, first_layer = 0>
+// CHECK-SAME: e = #tern.source<"blk.{}.e", tq1_0 interleaved(2), rows = 4, cols = 256, first_layer = 0, files = [0], offsets = [8]>
+// CHECK-SAME: f = [#tern.source<"f", i2_s, rows = 4, cols = 256, first_layer = 0>, #tern.source<"f", i2_s_64, rows = 4, cols = 256, first_layer = 0>, #tern.source<"f", i2_s_rows interleaved(4), rows = 4, cols = 256, first_layer = 0>]
+// CHECK-SAME: g = [#tern.source<"g", tq2_0, rows = 4, cols = 256, first_layer = 0>, #tern.source<"g", iq1_bn, rows = 4, cols = 256, first_layer = 0>, #tern.source<"g", iq2_bn, rows = 4, cols = 256, first_layer = 0>]
+// CHECK-SAME: h = [#tern.source<"h", q8_0, rows = 4, cols = 256, first_layer = 0>, #tern.source<"h", q6_k, rows = 4, cols = 256, first_layer = 0>]
 func.func private @source() attributes {
   a = #tern.source<"layers.{}.a", f32, rows = 3, cols = 2, first_layer = 1>,
   b = #tern.source<"b", f16, rows = 3, cols = 2, first_layer = 0, files = [0], offsets = [8, 40]>,
   c = #tern.source<"c", bf16, rows = 3, cols = 2, first_layer = 0, files = [0, 1], offsets = [8, 40]>,
-  d = #tern.source<"d", packed_rows, rows = 4, cols = 2, first_layer = 0>}
+  d = #tern.source<"d", packed_rows, rows = 4, cols = 2, first_layer = 0>,
+  e = #tern.source<"blk.{}.e", tq1_0 interleaved(2), rows = 4, cols = 256, first_layer = 0, files = [0], offsets = [8]>,
+  f = [#tern.source<"f", i2_s, rows = 4, cols = 256, first_layer = 0>,
+       #tern.source<"f", i2_s_64, rows = 4, cols = 256, first_layer = 0>,
+       #tern.source<"f", i2_s_rows interleaved(4), rows = 4, cols = 256, first_layer = 0>],
+  g = [#tern.source<"g", tq2_0, rows = 4, cols = 256, first_layer = 0>,
+       #tern.source<"g", iq1_bn, rows = 4, cols = 256, first_layer = 0>,
+       #tern.source<"g", iq2_bn, rows = 4, cols = 256, first_layer = 0>],
+  h = [#tern.source<"h", q8_0, rows = 4, cols = 256, first_layer = 0>,
+       #tern.source<"h", q6_k, rows = 4, cols = 256, first_layer = 0>]}
 
 // CHECK-LABEL: func.func private @stored
 // CHECK-SAME: a = #tern.stored<trits, packing = <two_bit, rows = 1, group = 64, blocks = 1>, sources = [<"a", f32, rows = 1, cols = 1, first_layer = 0>]>

@@ -221,6 +221,12 @@ TEST_F(CheckPlanTest, Kinds) {
                   p.entries[1].sources[0].encoding = Encoding::I2SRows;
                   p.entries[1].scaleSense = ScaleSense::Reciprocal;
                 });
+  expectMessage("weight entry 'trits': expected numbers in 'p', but got trits "
+                "with scales",
+                [](Plan &p) {
+                  p.entries[0].kind = EntryKind::Dense;
+                  p.entries[0].sources[0].encoding = Encoding::I2SRows;
+                });
   expectMessage("weight entry 'trits': expected 'p' to be stored without "
                 "blocks, since the weights are synthetic",
                 [](Plan &p) {
