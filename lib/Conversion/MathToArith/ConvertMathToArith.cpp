@@ -197,9 +197,30 @@ bool isNative(Operation *op) {
              math::IsNaNOp, math::IsNormalOp>(op);
 }
 
+/// Whether there is something to do for `op`.
+bool isConcerned(Operation *op) {
+  if (isa<math::MathDialect>(op->getDialect()) ||
+      isa<arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(op))
+    return true;
+  return isa<arith::ArithDialect>(op->getDialect()) &&
+         llvm::any_of(llvm::concat<const Type>(op->getOperandTypes(),
+                                               op->getResultTypes()),
+                      [](Type type) {
+                        Type element = getElementTypeOrSelf(type);
+                        return element.isF16() || element.isBF16();
+                      });
+}
+
 struct ConvertMathToArith
     : ternac::impl::ConvertMathToArithPassBase<ConvertMathToArith> {
   void runOnOperation() override {
+    if (!getOperation()
+             .walk([](Operation *op) {
+               return isConcerned(op) ? WalkResult::interrupt()
+                                      : WalkResult::advance();
+             })
+             .wasInterrupted())
+      return;
     if (failed(widen()))
       return signalPassFailure();
     for (func::FuncOp func : getOperation().getOps<func::FuncOp>())
