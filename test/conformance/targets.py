@@ -46,7 +46,7 @@ def why_no_device(name, device):
 class Target:
     name: str
     spec: str  # the value of --target
-    matmul: dict  # strategy -> packings; every other op is claimed by every target
+    matmul: dict  # strategy -> packings; every other op but ternary_linear is claimed by every target
     elsewhere: dict = field(default_factory=dict)  # what it claims beside `matmul`, with code that other targets have and run
     needs: tuple = ()  # the processor features, as Linux names them, without which its code cannot run here
     machine: Machine | None = None  # what its code runs on, if not this host

@@ -62,6 +62,8 @@ public:
 
 protected:
   std::vector<std::string> strategies() const override { return {"add_sub"}; }
+  // The array adds integers.
+  std::vector<std::string> linearStrategies() const override { return {}; }
   void buildVectorizePipeline(OpPassManager &pm) const override {
     pm.addPass(tarray::createConvertTernToTArrayPass());
     pm.addPass(createConvertTernToVectorPass());
