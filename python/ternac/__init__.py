@@ -1,6 +1,6 @@
-"""Ternac: a compiler for ternary language models. `load` opens a compiled model; `oracle` is the plain NumPy reference."""
+"""Ternac: a compiler for ternary language models. `compile` makes a library, `load` opens one; `oracle` is the plain NumPy reference."""
 
-__all__ = ["load"]
+__all__ = ["compile", "load"]
 
 
 def __getattr__(name):
@@ -9,4 +9,8 @@ def __getattr__(name):
         from .runtime import load
 
         return load
+    if name == "compile":
+        from .compiler import compile
+
+        return compile
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
