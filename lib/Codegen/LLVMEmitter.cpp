@@ -154,7 +154,7 @@ namespace {
 /// can be is LLVM's to find out. Everything else is printed as ever.
 struct DiagnosticHandler : llvm::DiagnosticHandler {
   bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
-    return isa<llvm::DiagnosticInfoOptimizationFailure>(info);
+    return isa<llvm::DiagnosticInfoOptimizationBase>(info);
   }
 };
 } // namespace

@@ -267,7 +267,7 @@ private:
     if (options.modelOptions.head != import::ModelOptions::Head::AsStored &&
         checkpoint->hiddenSize > maxColumns)
       return makeError(options.model + ": heads of integers have at most " +
-                       Twine(maxColumns) + " columns, but 'hidden_size' is " +
+                       Twine(maxColumns) + " columns, but the model's has " +
                        Twine(checkpoint->hiddenSize) +
                        "; use --head=as-stored");
     if (!checkpoint->finding.empty())

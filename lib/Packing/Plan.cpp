@@ -138,10 +138,11 @@ static std::optional<std::string> invalidOrder(const Source &source) {
 
 static Error checkScaleSource(const Entry &entry, const Source &source) {
   if (hasScales(source.encoding)) {
-    if (entry.scaleSense == ScaleSense::Direct)
+    if (entry.scaleSense == ScaleSense::Direct ||
+        entry.scaleSense == ScaleSense::Magnitude)
       return Error::success();
-    return invalid(entry, "expected scales in the direct sense, since they lie "
-                          "in '" +
+    return invalid(entry, "expected scales in the sense 'direct' or "
+                          "'magnitude', since they lie in '" +
                               source.name + "'");
   }
   if (isTernary(source.encoding))

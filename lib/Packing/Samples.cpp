@@ -10,6 +10,8 @@
 #include "Files.h"
 #include "TensorReader.h"
 
+#include <cmath>
+
 using llvm::Error;
 
 namespace ternac::packing {
@@ -23,6 +25,13 @@ Error checkSamples(const std::string &path, llvm::ArrayRef<Source> sources) {
   TensorReader reader(plan, *file);
   std::vector<int8_t> row;
   for (const Source &source : sources) {
+    llvm::Expected<float> scale = reader.readScale(source, 0);
+    if (!scale)
+      return scale.takeError();
+    if (!std::isfinite(*scale) || *scale <= 0.0f)
+      return reader.error(source, 0,
+                          "expected a positive, finite scale, but found " +
+                              shown(*scale));
     row.resize(source.cols);
     // The last sample is the last row.
     for (int64_t i = 0; i < samples; ++i)

@@ -85,9 +85,17 @@ Error TensorReader::readStored(const Source &source, int64_t layer, int64_t row,
   return Error::success();
 }
 
+/// Whether one scale, that of the whole matrix, lies behind the trits.
+static bool hasTrailingScale(Encoding encoding) {
+  return encoding == Encoding::I2S || encoding == Encoding::I2S64 ||
+         encoding == Encoding::I2SRows;
+}
+
 Error TensorReader::readFloats(const Source &source, int64_t layer, int64_t row,
                                int64_t rows, float *out) {
   const int64_t count = rows * source.cols;
+  if (hasScales(source.encoding) && !hasTrailingScale(source.encoding))
+    return readScaledFloats(source, layer, row, rows, out);
   if (isTernary(source.encoding)) {
     trits.resize(count);
     if (Error failure = readTrits(source, layer, row, rows, trits.data()))
@@ -264,10 +272,30 @@ Error TensorReader::readScaledRows(const Source &source, int64_t layer,
   return Error::success();
 }
 
-/// Whether one scale, that of the whole matrix, lies behind the trits.
-static bool hasTrailingScale(Encoding encoding) {
-  return encoding == Encoding::I2S || encoding == Encoding::I2S64 ||
-         encoding == Encoding::I2SRows;
+/// The trits of rows times the scales that lie among them.
+Error TensorReader::readScaledFloats(const Source &source, int64_t layer,
+                                     int64_t row, int64_t rows, float *out) {
+  const int64_t cols = source.cols, bytes = rowBytes(source.encoding, cols);
+  const int64_t step = columnsOfScale(source.encoding, cols);
+  stored.resize(bytes);
+  trits.resize(cols);
+  return forEachRun(source, row, rows,
+                    [&](int64_t from, int64_t count, int64_t first) -> Error {
+                      for (int64_t i = 0; i < count; ++i) {
+                        if (Error failure = readBytes(
+                                source, layer, (from + i) * bytes, stored))
+                          return failure;
+                        if (!decodeTritRow(source.encoding, stored.data(), cols,
+                                           trits.data()))
+                          return code3(source, layer, from + i, trits);
+                        float *values = out + (first + i) * cols;
+                        for (int64_t col = 0; col < cols; ++col)
+                          values[col] = float(trits[col]) *
+                                        scaleOfRow(source.encoding,
+                                                   stored.data(), col / step);
+                      }
+                      return Error::success();
+                    });
 }
 
 /// Makes the trits of stored row `row` such that all of them have the scale
@@ -292,13 +320,11 @@ Error TensorReader::applyScales(const Source &source, int64_t layer,
       return error(source, layer,
                    "expected finite scales, but found " + shown(scale) +
                        " at row " + Twine(row) + ", column " + Twine(col));
-    // Scales of groups of columns would be kept here.
     if (!llvm::all_of(group, [](int8_t trit) { return trit == 0; }))
       return error(source, layer,
                    "expected one scale for the whole matrix, but found " +
                        shown(common) + " and, at row " + Twine(row) +
-                       ", column " + Twine(col) + ", " + shown(scale) +
-                       "; scales of groups of weights are not supported");
+                       ", column " + Twine(col) + ", " + shown(scale));
   }
   return Error::success();
 }

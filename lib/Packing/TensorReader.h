@@ -86,6 +86,8 @@ private:
                         int64_t rows, int8_t *out);
   llvm::Error readSharedRows(const Source &source, int64_t layer, int64_t row,
                              int64_t rows, int8_t *out);
+  llvm::Error readScaledFloats(const Source &source, int64_t layer, int64_t row,
+                               int64_t rows, float *out);
   llvm::Error readScaledRows(const Source &source, int64_t layer, int64_t row,
                              int64_t rows, int8_t *out);
   llvm::Error applyScales(const Source &source, int64_t layer, int64_t row,

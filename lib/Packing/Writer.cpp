@@ -260,13 +260,14 @@ Error Writer::writeTrits(Worker &worker, const Job &job) {
   auto readSlice = [&](const Source &source, int64_t row, int64_t rows,
                        int64_t first) -> Error {
     int8_t *trits = worker.trits.data() + first * cols;
-    if (isTernary(source.encoding))
+    const bool areValues = job.entry.scaleSense == ScaleSense::Magnitude;
+    if (isTernary(source.encoding) && !areValues)
       return worker.reader.readTrits(source, job.layer, row, rows, trits);
     worker.floats.resize(rows * cols);
     if (Error error = worker.reader.readFloats(source, job.layer, row, rows,
                                                worker.floats.data()))
       return error;
-    if (job.entry.scaleSense == ScaleSense::Magnitude) {
+    if (areValues) {
       signsOf(worker.floats.data(), rows * cols, trits);
       return Error::success();
     }

@@ -13,12 +13,16 @@ import sys
 from pathlib import Path
 
 from . import load
-from .runtime import TernacError
+from .runtime import CompiledModel, TernacError
 
 
 def _open(options, directory: Path):
     tokenizer = options.tokenizer or directory / "tokenizer.json"
-    return load(options.library, threads=options.threads, tokenizer=tokenizer, device=options.device)
+    model = load(options.library, threads=options.threads, tokenizer=tokenizer, device=options.device)
+    if not isinstance(model, CompiledModel):
+        model.close()
+        raise TernacError(f"'{options.library}' has functions but no model")
+    return model
 
 
 def _chat(options) -> None:

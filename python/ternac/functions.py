@@ -109,7 +109,7 @@ class Tensor:
         )
         if not fits:
             raise ValueError(f"{function}: expected {self!r}, but got the shape {list(array.shape)}")
-        return np.ascontiguousarray(array).reshape(array.shape)
+        return np.require(array, requirements=["C", "A"]).reshape(array.shape)
 
 
 def _tensors(address: int | None, count: int) -> list[Tensor]:
@@ -138,7 +138,7 @@ class Function:
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(map(repr, self.arguments))}) -> ({', '.join(map(repr, self.results))})"
 
-    def __call__(self, *given: object, **named: object) -> np.ndarray | tuple[np.ndarray, ...]:
+    def __call__(self, /, *given: object, **named: object) -> np.ndarray | tuple[np.ndarray, ...]:
         caller, runtime = self._module._open_caller(), self._module._runtime
         arrays = [tensor.convert(value, self.name) for tensor, value in zip(self.arguments, self._match(given, named))]
         sizes = [

@@ -482,6 +482,30 @@ def _rope_keys(scaling):
     return keys
 
 
+def _fit_scale(layer, type):
+    """The scales of a ternary layer as `ternary` takes them for `type`: one for the matrix if one will do, else for each row [M] (IQ1_BN,
+    IQ2_BN) or each 256 columns of it [M, K/256] (TQ1_0, TQ2_0). None if the type stores fewer than there are."""
+    rows, columns = layer.trits.shape
+    scale = numpy.asarray(layer.scale, numpy.float32)
+    if getattr(layer, "reciprocal", False):
+        scale = numpy.float32(1) / scale
+    if scale.ndim < 2:  # one, or one for each row
+        scale = scale.reshape(-1, 1)
+    each = numpy.repeat(scale, getattr(layer, "group", columns), axis=1)[:, :columns]
+    each = numpy.broadcast_to(each, (rows, columns))
+
+    def shared(parts):
+        """The scale of each of the parts [..., n], or None; that of weights that are all 0 may be 0."""
+        common = parts.max(axis=-1)
+        return common if ((parts == common[..., None]) | (parts == 0)).all() else None
+
+    if (one := shared(each.reshape(-1))) is not None:
+        return one
+    if type.startswith("IQ"):
+        return shared(each)
+    return shared(each.reshape(rows, -1, 256)) if type.startswith("TQ") else None
+
+
 def model_tensors(directory, architecture, weights="TQ2_0", other="F16", embedding=None, head=None, **options):
     """The tensors of a Hugging Face checkpoint: ternary ones of the type `weights` (`options` are those of its encoder), dense
     layers of the type `other`, embedding and head of types of their own, norms as F32."""
@@ -495,9 +519,13 @@ def model_tensors(directory, architecture, weights="TQ2_0", other="F16", embeddi
             rows = interleave(rows, model.config.head_dim)
         if is_dense:
             tensors[name] = dense(rows, other)
-        else:
-            scale = numpy.float32(1) / layer.scale if layer.reciprocal else layer.scale
-            tensors[name] = ternary(rows, scale, weights, **options)
+            return
+        scale = _fit_scale(layer, weights)
+        if scale is None:
+            raise GGUFError(f"{name}: type {weights} has no room for as many different scales as the matrix has")
+        if interleaved and architecture == "llama" and numpy.ndim(scale):
+            scale = interleave(scale, model.config.head_dim)
+        tensors[name] = ternary(rows, scale, weights, **options)
 
     for i, layer in enumerate(model.layers):
         norms = {

@@ -682,6 +682,8 @@ def _read_linear(tensors, config, module):
     if not packed and is_excluded(module, config.not_converted):
         return Linear(weight)
     norm = tensors.read(module + ".rms_norm.weight") if config.inner_norm_epsilon is not None else None
+    if packed and config.must_be_values:
+        raise CheckpointError(f"expected {module}.weight to be floats without a quantization_config, but it is U8, not ternary floats")
     if packed:
         scale = tensors.read(module + ".weight_scale")
         if scale.size != 1:

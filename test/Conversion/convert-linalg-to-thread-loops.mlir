@@ -91,6 +91,24 @@ func.func @increment(%x: memref<4xf32>, %env: !tern.environment) {
 
 // -----
 
+// All threads have loaded when one writes in place.
+// CHECK-LABEL: func.func @scaled
+// CHECK: memref.load
+// CHECK-NEXT: tern.barrier
+// CHECK: scf.for
+func.func @scaled(%x: memref<?xf32>, %env: !tern.environment) {
+  %c0 = arith.constant 0 : index
+  %a = memref.load %x[%c0] : memref<?xf32>
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>], iterator_types = ["parallel"]} outs(%x : memref<?xf32>) {
+  ^bb0(%v: f32):
+    %r = arith.divf %v, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
 // Copies of whole rows are left to convert-tern-to-vector.
 // CHECK-LABEL: func.func @copies
 // CHECK: memref.copy

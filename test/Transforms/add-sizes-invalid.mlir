@@ -24,3 +24,18 @@ func.func @two(%x: tensor<4xf32>) -> tensor<4xf32> {
 ^bb1:
   return %x : tensor<4xf32>
 }
+
+// -----
+
+func.func @looped(%x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<f32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %r = scf.for %i = %c0 to %c9 step %c1 iter_args(%s = %zero) -> tensor<f32> {
+    // expected-error @below {{is in a loop or a branch and has a tensor of a dynamic size, for which nobody can check that it fits; expected static sizes there}}
+    %d = linalg.dot ins(%x, %y : tensor<?xf32>, tensor<?xf32>) outs(%s : tensor<f32>) -> tensor<f32>
+    scf.yield %d : tensor<f32>
+  }
+  return %r : tensor<f32>
+}

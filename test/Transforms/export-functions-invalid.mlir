@@ -64,3 +64,10 @@ func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
 func.func @f_sizes(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }
+
+// -----
+
+// expected-error @below {{expected arguments and results of different names, but two are called "x_size0"}}
+func.func @generated(%x: tensor<?xf32> {tern.name = "x"}, %y: tensor<4xf32> {tern.name = "x_size0"}) -> tensor<4xf32> {
+  return %y : tensor<4xf32>
+}

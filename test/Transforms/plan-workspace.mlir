@@ -197,11 +197,12 @@ func.func @group(%x: memref<?x16xf32>, %workspace: memref<?xi8> {tern.workspace}
 // CHECK: memref.view %{{.*}} to memref<?x?xf32>
 // CHECK-NOT: memref.alloc
 // CHECK: func.func private @exported.sizes(%[[N:.*]]: index, %[[M:.*]]: index) -> (i1, index)
-// CHECK: %[[TRUE:.*]] = arith.constant true
 // CHECK: %[[FOUR:.*]] = arith.constant 4 : index
 // CHECK: %[[ROW:.*]] = arith.muli %[[N]], %[[FOUR]]
-// CHECK: %[[ALL:.*]] = arith.muli %[[ROW]], %[[M]]
-// CHECK: return %[[TRUE]], %{{.*}} : i1, index
+// CHECK: arith.muli %[[ROW]], %[[M]]
+// CHECK: %[[LEFT:.*]] = arith.divui %{{.*}}, %{{.*}} : index
+// CHECK: %[[SOUND:.*]] = arith.cmpi ult, %[[ROW]], %{{.*}} : index
+// CHECK: return %{{.*}}, %{{.*}} : i1, index
 func.func @exported(%a: memref<?xf32>, %b: memref<?xf32>, %workspace: memref<?xi8> {tern.workspace})
     attributes {tern.exported = {arguments = ["a", "b"], results = [], type = (tensor<?xf32>, tensor<?xf32>) -> ()}} {
   %c0 = arith.constant 0 : index

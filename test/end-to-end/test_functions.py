@@ -118,6 +118,99 @@ func.func @pieces(%x: tensor<4x6xf32>) -> (tensor<2x8xf32>, tensor<24xf32>) {
 func.func @same(%x: tensor<?x3xf32>) -> (tensor<?x3xf32>, tensor<?x3xf32>) {
   return %x, %x : tensor<?x3xf32>, tensor<?x3xf32>
 }
+// A number that is read before what it lies in is written over.
+func.func @relative(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %y = math.exp %x : tensor<?xf32>
+  %first = tensor.extract %y[%c0] : tensor<?xf32>
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %all = tensor.splat %first[%n] : tensor<?xf32>
+  %z = arith.divf %y, %all : tensor<?xf32>
+  return %z : tensor<?xf32>
+}
+func.func @in_place(%x: tensor<4096xf32>) -> tensor<4096xf32> {
+  %c0 = arith.constant 0 : index
+  %e = tensor.empty() : tensor<4096xf32>
+  %y = linalg.exp ins(%x : tensor<4096xf32>) outs(%e : tensor<4096xf32>) -> tensor<4096xf32>
+  %first = tensor.extract %y[%c0] : tensor<4096xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(i) -> ()>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%first : f32) outs(%y : tensor<4096xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %q = arith.divf %b, %a : f32
+    linalg.yield %q : f32
+  } -> tensor<4096xf32>
+  return %z : tensor<4096xf32>
+}
+// Bits, as they are and picked.
+func.func @bits(%x: tensor<?x19xi1>) -> (tensor<?x19xi1>, tensor<?x3xi1>) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x19xi1>
+  %y = tensor.extract_slice %x[0, 5] [%n, 3] [1, 1] : tensor<?x19xi1> to tensor<?x3xi1>
+  return %x, %y : tensor<?x19xi1>, tensor<?x3xi1>
+}
+// Sizes that may not fit.
+func.func @place(%x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %z = tensor.insert_slice %x into %y[2] [%n] [1] : tensor<?xf32> into tensor<?xf32>
+  return %z : tensor<?xf32>
+}
+func.func @rest(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %m = arith.subi %n, %c1 : index
+  %y = tensor.extract_slice %x[1, 0] [%m, 4] [1, 1] : tensor<?x4xf32> to tensor<?x4xf32>
+  %z = math.exp %y : tensor<?x4xf32>
+  return %z : tensor<?x4xf32>
+}
+func.func @beside(%x: tensor<?x2xf32>, %y: tensor<?x2xf32>) -> tensor<?x4xf32> {
+  %z = tensor.concat dim(1) %x, %y : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x4xf32>
+  return %z : tensor<?x4xf32>
+}
+func.func @fold(%x: tensor<?xf32>) -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %m = arith.divui %n, %c4 : index
+  %y = tensor.expand_shape %x [[0, 1]] output_shape [%m, 4] : tensor<?xf32> into tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+func.func @windows(%x: tensor<?xf32>, %w: tensor<3xf32>, %o: tensor<?xf32>) -> tensor<?xf32> {
+  %y = linalg.conv_1d ins(%x, %w : tensor<?xf32>, tensor<3xf32>) outs(%o : tensor<?xf32>) -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+func.func @cube(%x: tensor<?xf32>) -> tensor<f32> {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant 1.0 : f32
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %e = tensor.empty(%n, %n, %n) : tensor<?x?x?xf32>
+  %f = linalg.fill ins(%one : f32) outs(%e : tensor<?x?x?xf32>) -> tensor<?x?x?xf32>
+  %r = linalg.reduce {arith.addf} ins(%f : tensor<?x?x?xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1, 2]
+  return %r : tensor<f32>
+}
+// Places as elements.
+func.func @largest(%x: tensor<?x9xf32>) -> tensor<?xi64> {
+  %c0 = arith.constant 0 : index
+  %low = arith.constant 0xFF800000 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x9xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %i = tensor.empty(%n) : tensor<?xindex>
+  %f = linalg.fill ins(%low : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  %g = linalg.fill ins(%c0 : index) outs(%i : tensor<?xindex>) -> tensor<?xindex>
+  %r:2 = linalg.generic {indexing_maps = [affine_map<(d, k) -> (d, k)>, affine_map<(d, k) -> (d)>, affine_map<(d, k) -> (d)>],
+      iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x9xf32>) outs(%f, %g : tensor<?xf32>, tensor<?xindex>) {
+  ^bb0(%v: f32, %best: f32, %at: index):
+    %k = linalg.index 1 : index
+    %c = arith.cmpf ogt, %v, %best : f32
+    %p = arith.select %c, %v, %best : f32
+    %q = arith.select %c, %k, %at : index
+    linalg.yield %p, %q : f32, index
+  } -> (tensor<?xf32>, tensor<?xindex>)
+  %o = arith.index_cast %r#1 : tensor<?xindex> to tensor<?xi64>
+  return %o : tensor<?xi64>
+}
 // Narrow floats.
 func.func @narrow(%x: tensor<?xbf16>, %y: tensor<?xbf16>) -> tensor<?xbf16> {
   %s = arith.mulf %x, %y : tensor<?xbf16>
@@ -210,6 +303,36 @@ def test_threads_do_not_matter(library):
         assert all(numpy.array_equal(a, b) for a, b in zip(results[0], other))
 
 
+def test_numbers_are_read_before_they_are_written_over(library):
+    with ternac.load(library, threads=4, pinning=False) as loaded:
+        for _ in range(300):
+            assert (loaded.in_place(numpy.ones(4096, numpy.float32)) == 1).all()
+            assert (loaded.relative(numpy.ones(999, numpy.float32)) == 1).all()
+
+
+def test_bits_and_places(module):
+    x = random(7, 19) > 0
+    same, picked = module.bits(x)
+    assert numpy.array_equal(same, x) and numpy.array_equal(picked, x[:, 5:8])
+    y = random(300, 9)
+    assert numpy.array_equal(module.largest(y), y.argmax(1))
+
+
+def test_sizes_inside(module):
+    x = random(9)
+    assert numpy.array_equal(module.place(x[:3], x), numpy.concatenate([x[:2], x[:3], x[5:]]))
+    assert numpy.allclose(module.rest(random(3, 4)), numpy.exp(random(3, 4)[1:]), rtol=1e-6)
+    assert module.rest(random(1, 4)).shape == (0, 4)
+    assert numpy.array_equal(module.beside(random(3, 2), random(3, 2)), numpy.concatenate([random(3, 2)] * 2, axis=1))
+    assert numpy.array_equal(module.fold(random(12)), random(12).reshape(3, 4))
+    assert numpy.allclose(module.windows(x, x[:3], numpy.zeros(7, numpy.float32)), numpy.correlate(x, x[:3]), atol=1e-6)
+    assert module.cube(x) == 729
+    wrong = (("place", (x, x)), ("rest", (random(0, 4),)), ("beside", (random(3, 2), random(2, 2))), ("fold", (x,)))
+    for name, arguments in (*wrong, ("windows", (x, x[:3], x)), ("cube", (numpy.zeros(2**21, numpy.float32),))):
+        with pytest.raises(ternac.runtime.TernacError, match=f"the sizes of the arguments of '{name}' do not fit"):
+            module[name](*arguments)
+
+
 def test_what_does_not_fit_is_refused(module):
     with pytest.raises(ternac.runtime.TernacError, match="the sizes of the arguments of 'product' do not fit each other"):
         module.product(random(2, 3), random(4, 5))
@@ -278,11 +401,17 @@ def test_phases_resume(tmp_path, phase):
     [
         ("func.func private @f() { return }", (), "has neither the attribute 'tern.model' nor functions to export"),
         ("func.func @f(%x: f32) -> f32 { return %x : f32 }", (), "ranked tensors of i1"),
-        (unary("exp", "f64"), (), "'math.exp' op has no code for 'f64'"),
+        (unary("exp", "f64"), (), "'math.exp' op of 'f64' needs a math library"),
         (unary("sqrt"), ("--target=cpu,arch=x86-64+v3",), "functions become a library for one processor"),
         (unary("sqrt"), ("--target=nvptx",), "functions become a library for one processor"),
         ("func.func private @g(tensor<4xf32>) -> tensor<4xf32>\nfunc.func @f(%x: tensor<4xf32>) -> tensor<4xf32> "
          "{ %y = call @g(%x) : (tensor<4xf32>) -> tensor<4xf32> return %y : tensor<4xf32> }", (), "calls are inlined"),
+        ("func.func @f(%x: tensor<8xi32>) -> tensor<8xi32> { %y = arith.trunci %x : tensor<8xi32> to tensor<8xi24> "
+         "%z = tensor.extract_slice %y[0] [4] [1] : tensor<8xi24> to tensor<4xi24> "
+         "%p = tensor.concat dim(0) %z, %z : (tensor<4xi24>, tensor<4xi24>) -> tensor<8xi24> "
+         "%w = arith.extsi %p : tensor<8xi24> to tensor<8xi32> return %w : tensor<8xi32> }", (), "expected elements of i1, i8"),
+        ("func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> { %y = arith.remf %x, %x : tensor<8xf32> return %y : tensor<8xf32> }",
+         (), "needs a math library"),
         ("module attributes {tern.model = {}} {}", ("--emit=header",), "is a model, whose header is"),
     ],
 )  # fmt: skip

@@ -240,3 +240,29 @@ def test_scales_that_do_not_matter(tmp_path, weights):
     model = "model.layers.0.self_attn."
     replace_tensors(directory, {model + "q_proj.weight": trits, model + "k_proj.weight": numpy.zeros_like(layer.k.trits)})
     agree(directory, tmp_path / "model.gguf", tmp_path)
+
+
+@pytest.mark.parametrize("values, weights", (("rows", "IQ1_BN"), ("rows", "IQ2_BN"), ("rows", "TQ2_0"), ("groups", "TQ1_0"), ("groups", "TQ2_0"), ("matrix", "I2_S")))
+@pytest.mark.parametrize("architecture", ("bitnet-b1.58", "llama"))
+def test_scales_by_row_and_block(tmp_path, architecture, values, weights):
+    """Scales that differ are kept, as those of floats that are ternary as they are stored."""
+    model_type = "llama" if architecture == "llama" else "bitnet"
+    options = dict(quantization=f"values_{values}", group=256, model_type=model_type, layers=2)
+    directory = write_directory(tmp_path / "directory", **options)
+    gguf.write_model(tmp_path / "model.gguf", directory, architecture, weights=weights)
+    # What a directory says of a llama a file does not.
+    agree(directory, tmp_path / "model.gguf", tmp_path, *["--activations=f32"] * (model_type == "llama"))
+
+
+def test_what_the_file_does_not_say(llama, bitnet, tmp_path):
+    for directory, architecture in ((llama, "llama"), (bitnet, "bitnet-b1.58")):
+        gguf.write_model(tmp_path / "model.gguf", directory, architecture)
+        result = support.run("ternac", tmp_path / "model.gguf", "--emit=imported", "-o", tmp_path / "model.mlir")
+        says = "note: " in result.stderr and "the file does not say whether the model was trained so (--activations)" in result.stderr
+        assert result.returncode == 0 and says == (architecture == "llama")
+
+
+def test_scales_that_a_type_has_no_room_for(tmp_path):
+    directory = write_directory(tmp_path / "directory", quantization="values_rows", layers=1)
+    with pytest.raises(gguf.GGUFError, match="type I2_S has no room for as many different scales as the matrix has"):
+        gguf.write_model(tmp_path / "model.gguf", directory, weights="I2_S")

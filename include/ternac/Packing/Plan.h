@@ -118,7 +118,7 @@ struct Entry {
   std::vector<Source> sources; ///< Rope has none
 
   /// Groups of columns that have scales: 1 without `group`.
-  int64_t groups() const { return group ? (cols + group - 1) / group : 1; }
+  int64_t groups() const { return group ? (cols - 1) / group + 1 : 1; }
   /// Bytes that one layer of the entry writes, before padding to 64.
   uint64_t payloadBytes() const;
 };

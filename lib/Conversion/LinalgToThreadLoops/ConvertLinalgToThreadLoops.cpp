@@ -143,6 +143,8 @@ public:
 
   LogicalResult run() {
     copiesToLinalg();
+    if (environment)
+      waitAfterLoads();
     SmallVector<Operation *> ops;
     func.walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (isa<linalg::LinalgOp, memref::StoreOp>(op)) {
@@ -165,11 +167,39 @@ public:
   }
 
 private:
+  /// Every thread loads for itself what decides on its way; none may write
+  /// there before all have. Constants are not written.
+  void waitAfterLoads() {
+    SmallVector<memref::LoadOp> loads;
+    func.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<linalg::LinalgOp>(op))
+        return WalkResult::skip();
+      if (auto load = dyn_cast<memref::LoadOp>(op))
+        if (!load.getMemRef().getDefiningOp<memref::GetGlobalOp>())
+          loads.push_back(load);
+      return WalkResult::advance();
+    });
+    for (memref::LoadOp load : loads) {
+      Operation *next = load->getNextNode();
+      while (!next->hasTrait<OpTrait::IsTerminator>() &&
+             (isa<memref::LoadOp>(next) || isPure(next)))
+        next = next->getNextNode();
+      if (isa<func::ReturnOp>(next) ||
+          isa_and_present<BarrierOp>(next->getPrevNode()))
+        continue;
+      OpBuilder builder(next);
+      BarrierOp::create(builder, load.getLoc(), environment);
+    }
+  }
+
   /// Whether convert-tern-to-vector has no loops for the copy, or slow ones.
+  /// Its vectors of elements of less than a byte would be packed.
   static bool isOtherCopy(memref::CopyOp copy) {
     auto isRows = [](Value value) {
       auto type = dyn_cast<MemRefType>(value.getType());
       return type && type.getRank() == 2 && !type.isDynamicDim(1) &&
+             type.getElementType().isIntOrFloat() &&
+             type.getElementTypeBitWidth() >= 8 &&
              type.getLayout().isIdentity();
     };
     return !isRows(copy.getSource()) || !isRows(copy.getTarget());

@@ -189,6 +189,29 @@ struct ExpandRsqrt : OpRewritePattern<math::RsqrtOp> {
   }
 };
 
+struct ExpandLog10 : OpRewritePattern<math::Log10Op> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::Log10Op op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.getType().isF32())
+      return failure();
+    Value factor = arith::ConstantOp::create(
+        rewriter, op.getLoc(), rewriter.getF32FloatAttr(float(M_LOG10E)));
+    Value log = math::LogOp::create(rewriter, op.getLoc(), op.getOperand());
+    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, log, factor);
+    return success();
+  }
+};
+
+/// What LLVM would call a library for, functions aside.
+bool needsLibrary(Operation *op) {
+  if (isa<arith::RemFOp>(op))
+    return true;
+  return isa<arith::TruncFOp>(op) &&
+         getElementTypeOrSelf(op->getOperand(0).getType()).isF64() &&
+         !getElementTypeOrSelf(op->getResult(0).getType()).isF32();
+}
+
 /// What every machine computes, or LLVM writes without a call.
 bool isNative(Operation *op) {
   return isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::SqrtOp,
@@ -199,7 +222,9 @@ bool isNative(Operation *op) {
 
 /// Whether there is something to do for `op`.
 bool isConcerned(Operation *op) {
-  if (isa<math::MathDialect>(op->getDialect()) ||
+  if (!op->getDialect())
+    return false;
+  if (isa<math::MathDialect>(op->getDialect()) || needsLibrary(op) ||
       isa<arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>(op))
     return true;
   return isa<arith::ArithDialect>(op->getDialect()) &&
@@ -248,29 +273,34 @@ private:
                  ExpandRounding<math::RoundOp, &Rounder::round>,
                  ExpandRounding<math::RoundEvenOp, &Rounder::roundEven>,
                  ExpandCircular<math::SinOp, /*IsCosine=*/false>,
-                 ExpandCircular<math::CosOp, /*IsCosine=*/true>, ExpandRsqrt>(
-        &getContext());
+                 ExpandCircular<math::CosOp, /*IsCosine=*/true>, ExpandLog10,
+                 ExpandRsqrt>(&getContext());
     tern::TargetAttr target = tern::getTarget(func);
     if (!target || !target.hasCapability("fma"))
       patterns.add<ExpandFma>(&getContext());
-    math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "asinh",
-                                               "acosh", "atanh", "exp2", "powf",
-                                               "fpowi", "ipowi", "clampf"});
+    math::populateExpansionPatterns(
+        patterns,
+        {"sinh", "cosh", "tan", "atanh", "exp2", "fpowi", "ipowi", "clampf"});
     populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
+      // Ours are better, and upstream's are wrong at some infinities and zeros.
       return name != math::SinOp::getOperationName() &&
-             name != math::CosOp::getOperationName();
+             name != math::CosOp::getOperationName() &&
+             name != math::Atan2Op::getOperationName() &&
+             name != math::CbrtOp::getOperationName();
     });
     arith::populateExpandBFloat16Patterns(patterns);
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     if (failed(applyPatternsGreedily(func, std::move(patterns))))
       return failure();
     WalkResult result = func.walk([&](Operation *op) {
-      if (!isa_and_present<math::MathDialect>(op->getDialect()) || isNative(op))
+      bool isFunction =
+          isa_and_present<math::MathDialect>(op->getDialect()) && !isNative(op);
+      if (!isFunction && !needsLibrary(op))
         return WalkResult::advance();
-      op->emitOpError("has no code for ")
+      op->emitOpError("of ")
           << getElementTypeOrSelf(op->getOperand(0).getType())
-          << "; expected f32, or a function that can be written with exp, log "
-             "and the like";
+          << " needs a math library, which a compiled library does not have; "
+             "write it with other ops, or use f32";
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());

@@ -18,6 +18,7 @@
 #include "File.h"
 
 #include "ternac/Packing/Samples.h"
+#include "ternac/Packing/TernaryValues.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
@@ -44,6 +45,11 @@ public:
 
   Expected<int64_t> vocabSize() const;
   Error map(const Facts &facts, Checkpoint &checkpoint);
+
+  /// Where blocks of a matrix have different scales, keeps these: the weights
+  /// are values then, of a magnitude for each group of columns. Reads all
+  /// weights of encodings with such scales. `checkpoint` has the file.
+  Error findScales(Checkpoint &checkpoint) const;
 
 private:
   Error mapTensor(Tensor &tensor, const std::string &name, Form form,
@@ -237,12 +243,45 @@ Error Mapper::map(const Facts &facts, Checkpoint &checkpoint) {
     return error;
   if (ternary.empty())
     return createStringError(
-        path + ": expected ternary weights in a linear layer, but there are "
-               "none: this is a dense model; quantize a model that was trained "
-               "to be ternary to TQ2_0 or I2_S first");
-  if (Error error = checkAllRead(facts))
+        path + ": expected ternary weights in a linear layer, but no layer is "
+               "of a ternary type; if the model was trained to be ternary, "
+               "convert it to TQ2_0 or I2_S, or compile its Hugging Face "
+               "directory");
+  return checkAllRead(facts);
+}
+
+/// Whether one scale is all that the encoding has room for.
+static bool hasOneScale(packing::Encoding encoding) {
+  return encoding == packing::Encoding::I2S ||
+         encoding == packing::Encoding::I2S64 ||
+         encoding == packing::Encoding::I2SRows;
+}
+
+Error Mapper::findScales(Checkpoint &checkpoint) const {
+  packing::Plan plan;
+  plan.files = checkpoint.files;
+  packing::Entry &entry = plan.entries.emplace_back();
+  for (const packing::Source &source : ternary)
+    if (!hasOneScale(source.encoding))
+      entry.sources.push_back(source);
+  if (entry.sources.empty())
+    return packing::checkSamples(path, ternary);
+  Expected<packing::ScaleSpan> span =
+      packing::findScaleSpan(plan, sys::path::parent_path(path).str());
+  // Trits with scales are no ternary values only if all of them are 0.
+  if (Error error = handleErrors(span.takeError(),
+                                 [](const packing::NotTernaryError &) {}))
     return error;
-  return packing::checkSamples(path, ternary);
+  if (!span || *span == packing::ScaleSpan::Matrix)
+    return packing::checkSamples(path, ternary);
+  for (Layer &layer : checkpoint.layers)
+    for (Linear *linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate,
+                           &layer.up, &layer.down})
+      if (linear->ternary && !hasOneScale(linear->weight.encoding)) {
+        linear->scaleSense = packing::ScaleSense::Magnitude;
+        linear->scaleColumns = packing::columnsOf(*span, linear->weight.cols);
+      }
+  return Error::success();
 }
 
 } // namespace ternac::import::gguf
@@ -272,5 +311,11 @@ ternac::import::readGGUF(const std::string &path, I2SLayout layout,
     return fingerprint.takeError();
   checkpoint.files.push_back(
       {sys::path::filename(path).str(), file->size(), *fingerprint});
+  if (Error error = mapper.findScales(checkpoint))
+    return std::move(error);
+  if (!facts->isBitNet)
+    checkpoint.finding =
+        "activations are rounded to int8 before ternary layers; the file does "
+        "not say whether the model was trained so (--activations)";
   return checkpoint;
 }

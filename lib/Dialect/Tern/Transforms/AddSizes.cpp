@@ -13,6 +13,8 @@
 
 #include "ternac/Dialect/Tern/Transforms/Passes.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
@@ -62,16 +64,36 @@ public:
       addLoops(linalgOp);
     else if (auto cast = dyn_cast<tensor::CastOp>(op))
       addCast(cast);
+    else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+      addSlice(slice, slice.getSource());
+    else if (auto slice = dyn_cast<tensor::InsertSliceOp>(op))
+      addInsertion(slice);
+    else if (auto concat = dyn_cast<tensor::ConcatOp>(op))
+      addConcat(concat);
+    else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))
+      addExpand(expand);
     else if (isComputeOp(op) && !isa<GatherRowsOp>(op))
       addRows(op);
+  }
+
+  /// That `size` is no less than 0.
+  void addSize(Value size) {
+    require(arith::CmpIPredicate::sge, size, index(0));
   }
 
   Value result() const { return fits; }
 
 private:
-  void equal(Value a, Value c) {
-    Value isEqual = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, a, c);
-    fits = arith::AndIOp::create(b, fits, isEqual);
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  void require(arith::CmpIPredicate predicate, Value a, Value c) {
+    Value holds = arith::CmpIOp::create(b, predicate, a, c);
+    fits = arith::AndIOp::create(b, fits, holds);
+  }
+  void equal(Value a, Value c) { require(arith::CmpIPredicate::eq, a, c); }
+  Value valueOf(OpFoldResult value) {
+    return getValueOrCreateConstantIndexOp(b, b.getLoc(), value);
   }
   Value size(Value tensor, int64_t dim) {
     return tensor::DimOp::create(b, tensor, dim);
@@ -84,6 +106,12 @@ private:
   /// Operands that share a loop have the same size there.
   void addLoops(linalg::LinalgOp op) {
     llvm::SmallDenseMap<unsigned, std::pair<Value, int64_t>> known;
+    bool isAnyDynamic = llvm::any_of(op->getOperandTypes(), [](Type type) {
+      auto shaped = dyn_cast<RankedTensorType>(type);
+      return shaped && !shaped.hasStaticShape();
+    });
+    if (!isAnyDynamic)
+      return;
     for (OpOperand &operand : op->getOpOperands()) {
       AffineMap map = op.getMatchingIndexingMap(&operand);
       for (auto [i, result] : llvm::enumerate(map.getResults())) {
@@ -96,6 +124,87 @@ private:
         if (!isNew && (isDynamic(tensor, place) || isDynamic(operand.get(), i)))
           equal(size(tensor, place), size(operand.get(), i));
       }
+    }
+    addWindows(op, known);
+  }
+
+  /// Where the place in an operand is a sum of loops, the last place lies
+  /// inside.
+  void addWindows(
+      linalg::LinalgOp op,
+      const llvm::SmallDenseMap<unsigned, std::pair<Value, int64_t>> &known) {
+    SmallVector<Value> last;
+    for (unsigned dim = 0; dim < op.getNumLoops(); ++dim) {
+      auto found = known.find(dim);
+      Value count = found == known.end()
+                        ? index(1)
+                        : size(found->second.first, found->second.second);
+      last.push_back(arith::SubIOp::create(b, count, index(1)));
+    }
+    for (OpOperand &operand : op->getOpOperands())
+      for (auto [i, result] :
+           llvm::enumerate(op.getMatchingIndexingMap(&operand).getResults()))
+        if (!isa<AffineDimExpr>(result)) {
+          Value place = affine::AffineApplyOp::create(
+              b, AffineMap::get(op.getNumLoops(), 0, result), last);
+          require(arith::CmpIPredicate::slt, place, size(operand.get(), i));
+        }
+  }
+
+  /// What a slice covers lies inside of `whole`.
+  void addSlice(OffsetSizeAndStrideOpInterface op, Value whole) {
+    for (auto [i, offset, count, stride] : llvm::enumerate(
+             op.getMixedOffsets(), op.getMixedSizes(), op.getMixedStrides())) {
+      bool isStatic = getConstantIntValue(offset) &&
+                      getConstantIntValue(count) && !isDynamic(whole, i);
+      if (isStatic && getConstantIntValue(stride))
+        continue;
+      Value size = valueOf(count), first = valueOf(offset);
+      addSize(size);
+      addSize(first);
+      Value steps = arith::SubIOp::create(b, size, index(1));
+      Value end = arith::MulIOp::create(b, steps, valueOf(stride));
+      end = arith::AddIOp::create(b, end, first);
+      require(arith::CmpIPredicate::slt, end, this->size(whole, i));
+    }
+  }
+
+  /// And what is inserted is as large as the slice.
+  void addInsertion(tensor::InsertSliceOp op) {
+    addSlice(op, op.getDest());
+    llvm::SmallBitVector dropped = op.getDroppedDims();
+    int64_t dim = 0;
+    for (auto [i, count] : llvm::enumerate(op.getMixedSizes())) {
+      if (dropped.test(i))
+        continue;
+      if (isDynamic(op.getSource(), dim) || !getConstantIntValue(count))
+        equal(size(op.getSource(), dim), valueOf(count));
+      ++dim;
+    }
+  }
+
+  void addConcat(tensor::ConcatOp op) {
+    Value first = op.getInputs().front();
+    for (Value other : op.getInputs().drop_front())
+      for (int64_t i = 0; i < op.getResultType().getRank(); ++i)
+        if (i != int64_t(op.getDim()) &&
+            (isDynamic(first, i) || isDynamic(other, i)))
+          equal(size(first, i), size(other, i));
+  }
+
+  /// The new sizes make up the old one.
+  void addExpand(tensor::ExpandShapeOp op) {
+    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
+    for (auto [i, group] : llvm::enumerate(op.getReassociationIndices())) {
+      if (!isDynamic(op.getSrc(), i))
+        continue;
+      Value product = index(1);
+      for (int64_t dim : group) {
+        Value part = valueOf(sizes[dim]);
+        addSize(part);
+        product = arith::MulIOp::create(b, product, part);
+      }
+      equal(size(op.getSrc(), i), product);
     }
   }
 
@@ -137,6 +246,8 @@ private:
     if (!llvm::hasSingleElement(func.getBody()) ||
         !isa<func::ReturnOp>(func.front().getTerminator()))
       return func.emitOpError("expected a body of one block");
+    if (failed(checkNested(func)))
+      return failure();
     std::string name = nameOfSizes(func.getName());
     if (Operation *other = getOperation().lookupSymbol(name))
       return other->emitError("expected no symbol '")
@@ -156,6 +267,29 @@ private:
     return takeSizes(sizes);
   }
 
+  /// What happens in loops and branches cannot be asked of the arguments, so it
+  /// must not depend on sizes.
+  static LogicalResult checkNested(func::FuncOp func) {
+    WalkResult result = func.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (op->getParentOp() == func || op == func)
+        return isa<linalg::LinalgOp>(op) ? WalkResult::skip()
+                                         : WalkResult::advance();
+      auto isDynamic = [](Type type) {
+        auto tensor = dyn_cast<RankedTensorType>(type);
+        return tensor && !tensor.hasStaticShape();
+      };
+      if (llvm::none_of(op->getOperandTypes(), isDynamic) &&
+          llvm::none_of(op->getResultTypes(), isDynamic))
+        return isa<linalg::LinalgOp>(op) ? WalkResult::skip()
+                                         : WalkResult::advance();
+      op->emitOpError("is in a loop or a branch and has a tensor of a dynamic "
+                      "size, for which nobody can check that it fits; expected "
+                      "static sizes there");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
   /// Lets `sizes` return whether the sizes fit, and those of its results.
   static void returnSizes(func::FuncOp sizes) {
     auto ret = cast<func::ReturnOp>(sizes.front().getTerminator());
@@ -163,13 +297,16 @@ private:
     Requirements requirements(b);
     for (Operation &op : llvm::make_early_inc_range(sizes.front()))
       requirements.add(&op);
-    SmallVector<Value> results = {requirements.result()};
+    SmallVector<Value> results = {Value()};
     for (Value result : ret.getOperands()) {
       auto type = cast<RankedTensorType>(result.getType());
       for (int64_t i = 0; i < type.getRank(); ++i)
-        if (type.isDynamicDim(i))
+        if (type.isDynamicDim(i)) {
           results.push_back(tensor::DimOp::create(b, result, i));
+          requirements.addSize(results.back());
+        }
     }
+    results.front() = requirements.result();
     ret.getOperandsMutable().assign(results);
     sizes.setType(b.getFunctionType(sizes.getArgumentTypes(),
                                     ValueRange(results).getTypes()));

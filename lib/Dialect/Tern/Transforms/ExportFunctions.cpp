@@ -23,18 +23,30 @@ namespace {
 
 /// Whether `name` can be an identifier of C that nothing else is called.
 bool isIdentifier(StringRef name) {
+  // Of C and C++, and what the generated header uses.
   static const llvm::StringSet<> keywords = {
-      "auto",        "bool",    "break",    "case",     "char",     "const",
-      "continue",    "default", "do",       "double",   "else",     "enum",
-      "environment", "extern",  "float",    "for",      "goto",     "if",
-      "inline",      "int",     "long",     "register", "restrict", "return",
-      "short",       "signed",  "sizeof",   "static",   "struct",   "switch",
-      "typedef",     "union",   "unsigned", "void",     "volatile", "while",
-      "workspace"};
+      "alignas", "alignof",      "and",      "asm",       "catch",
+      "class",   "compl",        "concept",  "constexpr", "decltype",
+      "delete",  "explicit",     "export",   "false",     "friend",
+      "mutable", "namespace",    "new",      "noexcept",  "not",
+      "nullptr", "operator",     "or",       "private",   "protected",
+      "public",  "requires",     "template", "this",      "throw",
+      "true",    "try",          "typeid",   "typename",  "using",
+      "virtual", "xor",          "int8_t",   "int16_t",   "int32_t",
+      "int64_t", "uint8_t",      "uint16_t", "uint32_t",  "uint64_t",
+      "NULL",    "result_sizes", "auto",     "bool",      "break",
+      "case",    "char",         "const",    "continue",  "default",
+      "do",      "double",       "else",     "enum",      "environment",
+      "extern",  "float",        "for",      "goto",      "if",
+      "inline",  "int",          "long",     "register",  "restrict",
+      "return",  "short",        "signed",   "sizeof",    "static",
+      "struct",  "switch",       "typedef",  "union",     "unsigned",
+      "void",    "volatile",     "while",    "workspace"};
   return !name.empty() && !llvm::isDigit(name.front()) &&
          llvm::all_of(name,
                       [](char c) { return llvm::isAlnum(c) || c == '_'; }) &&
          !name.starts_with("_") && !name.starts_with("ternac_") &&
+         !name.starts_with("Ternac") && !name.starts_with("TERNAC_") &&
          !keywords.contains(name);
 }
 
@@ -113,6 +125,10 @@ private:
       return func.emitOpError("expected arguments and results of different "
                               "names, but two are called ")
              << name;
+    // The header calls dynamic sizes so.
+    for (int64_t i = 0; i < tensor.getRank(); ++i)
+      if (tensor.isDynamicDim(i))
+        known.insert((name.getValue() + "_size" + Twine(i)).str());
     names.push_back(name);
     return success();
   }

@@ -103,8 +103,13 @@ private:
       std::optional<Buffer> buffer =
           classify(alloc, func->hasAttr(TernDialect::kExportedAttr));
       if (!buffer) {
-        alloc.emitOpError("expected no dynamic size but the rows of the call, "
-                          "in the leading dimension");
+        if (bytesOf(alloc.getType().getElementType()))
+          alloc.emitOpError("expected no dynamic size but the rows of the "
+                            "call, in the leading dimension");
+        else
+          alloc.emitOpError("expected elements of i1, i8, i16, i32, i64, index "
+                            "or a float of 16, 32 or 64 bits, but got ")
+              << alloc.getType().getElementType();
         return WalkResult::interrupt();
       }
       setLifetime(*buffer, aliases);
@@ -158,9 +163,10 @@ private:
   /// functions may have any dynamic sizes.
   std::optional<Buffer> classify(memref::AllocOp alloc, bool isExported) {
     MemRefType type = alloc.getType();
-    if (!type.getLayout().isIdentity())
+    std::optional<int64_t> element = bytesOf(type.getElementType());
+    if (!type.getLayout().isIdentity() || !element)
       return std::nullopt;
-    int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    int64_t bytes = *element;
     for (int64_t size : type.getShape())
       bytes *= ShapedType::isDynamic(size) ? 1 : size;
     if (type.hasStaticShape())
@@ -170,6 +176,16 @@ private:
     if (type.getNumDynamicDims() > 1 || !type.isDynamicDim(0))
       return std::nullopt;
     return Buffer{alloc, kPerRow, int64_t(llvm::alignTo(bytes, 64)), 0, 0};
+  }
+
+  /// The bytes of an element in memory; nothing if LLVM pads it.
+  static std::optional<int64_t> bytesOf(Type element) {
+    if (element.isIndex())
+      return 8;
+    if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() > 64)
+      return std::nullopt;
+    int64_t bits = std::max(8u, element.getIntOrFloatBitWidth());
+    return llvm::isPowerOf2_64(bits) ? std::optional(bits / 8) : std::nullopt;
   }
 
   unsigned classOf(ValueRange sizes, int64_t bytes) {
@@ -255,6 +271,30 @@ private:
     return arith::AndIOp::create(builder, loc, bytes, mask);
   }
 
+  /// Whether no size of `counted` is negative, and a buffer has less than 2^47
+  /// bytes.
+  static Value isSoundSize(OpBuilder &builder, Location loc, SizeCopier &copier,
+                           const CountedClass &counted) {
+    auto number = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(builder, loc, value);
+    };
+    Value sound;
+    auto require = [&](arith::CmpIPredicate predicate, Value a, Value b) {
+      Value holds = arith::CmpIOp::create(builder, loc, predicate, a, b);
+      sound = sound ? arith::AndIOp::create(builder, loc, sound, holds) : holds;
+    };
+    Value bytes = number(counted.bytes), most = number(int64_t(1) << 47);
+    for (Value original : counted.sizes) {
+      Value size = copier.copy(original);
+      require(arith::CmpIPredicate::sge, size, number(0));
+      Value divisor = arith::MaxUIOp::create(builder, loc, size, number(1));
+      Value left = arith::DivUIOp::create(builder, loc, most, divisor);
+      require(arith::CmpIPredicate::ult, bytes, left);
+      bytes = arith::MulIOp::create(builder, loc, bytes, size);
+    }
+    return sound;
+  }
+
   /// Lets the function that computes the sizes of `func`, if it is exported,
   /// also return the bytes of its workspace.
   LogicalResult completeSizes(func::FuncOp func, int64_t fixed) {
@@ -284,17 +324,21 @@ private:
     Location loc = func.getLoc();
     SizeCopier copier(builder, argumentSize);
     Value total = arith::ConstantIndexOp::create(builder, loc, fixed);
+    Value fits = ret.getOperand(0);
     for (const CountedClass &counted : classes) {
       Value bytes = bytesOf(builder, loc, copier, counted);
       if (!bytes)
         return counted.sizes.front().getDefiningOp()->emitOpError(
             "gives the size of a buffer; expected sizes that follow from those "
             "of the arguments alone");
+      Value isSound = isSoundSize(builder, loc, copier, counted);
+      fits = arith::AndIOp::create(builder, loc, fits, isSound);
       Value count =
           arith::ConstantIndexOp::create(builder, loc, counted.buffers);
       bytes = arith::MulIOp::create(builder, loc, bytes, count);
       total = arith::AddIOp::create(builder, loc, total, bytes);
     }
+    ret.setOperand(0, fits);
     ret.getOperandsMutable().append(total);
     sizes.setType(builder.getFunctionType(sizes.getArgumentTypes(),
                                           ret.getOperandTypes()));

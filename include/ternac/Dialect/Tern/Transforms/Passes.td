@@ -586,7 +586,7 @@ def TernAddSizesPass : Pass<"tern-add-sizes", "::mlir::ModuleOp"> {
   let description = [{
     For an exported function `f` there is then a private function `f.sizes`, which
     takes the dynamic sizes of its arguments, in order, and returns whether they
-    fit each other, and the dynamic sizes of its results. tern-plan-workspace adds
+    fit each other and give no negative one, and the dynamic sizes of its results. tern-plan-workspace adds
     the bytes of the workspace. Fails if a size depends on more than the sizes of
     the arguments.
 
@@ -605,7 +605,10 @@ def TernAddSizesPass : Pass<"tern-add-sizes", "::mlir::ModuleOp"> {
     ```mlir
     // After: the function itself, and this one.
     func.func private @f.sizes(%a: index, %b: index) -> (i1, index) attributes {tern.sizes} {
-      %fits = arith.cmpi eq, %a, %b : index
+      %c0 = arith.constant 0 : index
+      %equal = arith.cmpi eq, %a, %b : index
+      %isSize = arith.cmpi sge, %a, %c0 : index
+      %fits = arith.andi %equal, %isSize : i1
       return %fits, %a : i1, index
     }
     ```
