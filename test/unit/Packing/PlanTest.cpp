@@ -214,8 +214,8 @@ TEST_F(CheckPlanTest, Kinds) {
       "weight entry 'scales': expected floating-point values in 'p', but got "
       "packed ternary ones",
       [](Plan &p) { p.entries[1].sources = p.entries[0].sources; });
-  expectMessage("weight entry 'scales': expected scales in the direct sense, "
-                "since they lie in 'p'",
+  expectMessage("weight entry 'scales': expected scales in the sense 'direct' "
+                "or 'magnitude', since they lie in 'p'",
                 [](Plan &p) {
                   p.entries[1].sources = p.entries[0].sources;
                   p.entries[1].sources[0].encoding = Encoding::I2SRows;
